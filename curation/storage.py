@@ -1,0 +1,180 @@
+"""Files by path or URL (local, ``s3://``, ``gs://``): list, read, and publish atomically.
+
+Every output is built whole in a local temporary file and then appears under its final name in one step: a rename on a
+local disk, a single upload on an object store. A half-written file is never visible under a final name.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import os
+import posixpath
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+
+import pyarrow.fs as pafs
+
+TEMPORARY_MARK = ".tmp-"
+COPY_BYTES = 8 << 20
+
+
+def is_remote(url: str) -> bool:
+    """Whether ``url`` names an object store rather than the local disk."""
+    return "://" in url and not url.startswith("file://")
+
+
+@lru_cache(maxsize=32)
+def _remote_filesystem(scheme_and_bucket: str) -> pafs.FileSystem:
+    scheme = scheme_and_bucket.split("://")[0]
+    if scheme == "s3":
+        endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+        return pafs.S3FileSystem(
+            endpoint_override=endpoint, region=os.environ.get("AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION")
+        )
+    return pafs.FileSystem.from_uri(scheme_and_bucket)[0]
+
+
+def resolve(url: str) -> tuple[pafs.FileSystem, str]:
+    """The Arrow filesystem of ``url`` and the path inside it."""
+    if not is_remote(url):
+        return pafs.LocalFileSystem(), os.path.abspath(url.removeprefix("file://"))
+    scheme, rest = url.split("://", 1)
+    return _remote_filesystem(f"{scheme}://{rest.split('/')[0]}"), rest
+
+
+def join(base: str, *names: str) -> str:
+    """``base`` with ``names`` appended, for paths and URLs alike."""
+    return posixpath.join(base, *names)
+
+
+def size(url: str) -> int | None:
+    """Bytes of the file, or None when there is none."""
+    filesystem, path = resolve(url)
+    info = filesystem.get_file_info(path)
+    return info.size if info.type == pafs.FileType.File else None
+
+
+def exists(url: str) -> bool:
+    return size(url) is not None
+
+
+def list_files(url: str) -> list[str]:
+    """All files below the folder ``url``, sorted; [] when there is no such folder."""
+    filesystem, path = resolve(url)
+    infos = filesystem.get_file_info(pafs.FileSelector(path, allow_not_found=True, recursive=True))
+    prefix = url.split("://")[0] + "://" if is_remote(url) else ""
+    return sorted(prefix + info.path for info in infos if info.type == pafs.FileType.File)
+
+
+def glob(pattern: str) -> list[str]:
+    """Files that match ``pattern``, sorted. ``*`` and ``?`` stay inside one folder; ``**`` crosses folders."""
+    if not any(mark in pattern for mark in "*?["):
+        return [pattern] if exists(pattern) else []
+    fixed = pattern[: min(pattern.index(mark) for mark in "*?[" if mark in pattern)]
+    base = fixed.rsplit("/", 1)[0] if "/" in fixed else "."
+    wanted = pattern if is_remote(pattern) else os.path.abspath(pattern)
+    return [path for path in list_files(base) if _matches(path.split("/"), wanted.split("/"))]
+
+
+def _matches(path: list[str], pattern: list[str]) -> bool:
+    if not pattern:
+        return not path
+    if pattern[0] == "**":
+        return any(_matches(path[skip:], pattern[1:]) for skip in range(len(path) + 1))
+    return bool(path) and fnmatch.fnmatchcase(path[0], pattern[0]) and _matches(path[1:], pattern[1:])
+
+
+def read_bytes(url: str, start: int = 0, length: int | None = None) -> bytes:
+    """Bytes ``[start, start + length)`` of the file (to its end by default)."""
+    filesystem, path = resolve(url)
+    with filesystem.open_input_file(path) as file:
+        file.seek(start)
+        data: bytes = file.read(length)
+    return data
+
+
+def read_text(url: str) -> str:
+    return read_bytes(url).decode()
+
+
+def write_bytes(url: str, data: bytes) -> None:
+    """Write a small file atomically."""
+    with atomic_file(url) as local:
+        Path(local).write_bytes(data)
+
+
+@contextmanager
+def atomic_file(url: str) -> Iterator[str]:
+    """Yield a local path to write; publish it under ``url`` on success, remove it on failure."""
+    if is_remote(url):
+        handle, local = tempfile.mkstemp(prefix="glotmill-")
+        os.close(handle)
+    else:
+        target = os.path.abspath(url.removeprefix("file://"))
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        local = f"{target}{TEMPORARY_MARK}{uuid.uuid4().hex[:12]}"
+    try:
+        yield local
+        publish(local, url)
+    finally:
+        if os.path.exists(local):
+            os.unlink(local)
+
+
+def publish(local: str, url: str) -> None:
+    """Move (local) or upload (object store) a complete file to its final name in one step."""
+    with open(local, "rb") as file:
+        os.fsync(file.fileno())
+    if not is_remote(url):
+        os.replace(local, url.removeprefix("file://"))
+        return
+    filesystem, path = resolve(url)
+    pafs.copy_files(local, path, destination_filesystem=filesystem)
+
+
+def publish_folder(local: str, url: str) -> None:
+    """Publish every file below a local folder under ``url``."""
+    for path in list_files(local):
+        name = os.path.relpath(path, os.path.abspath(local))
+        with atomic_file(join(url, name)) as temporary:
+            Path(temporary).write_bytes(Path(path).read_bytes())
+
+
+def download_folder(url: str, local: str) -> str:
+    """A local folder holding the files of ``url``: itself when local, else a copy below ``local``."""
+    if not is_remote(url):
+        return url.removeprefix("file://")
+    filesystem, path = resolve(url)
+    os.makedirs(local, exist_ok=True)
+    pafs.copy_files(path, local, source_filesystem=filesystem)
+    return local
+
+
+def delete_folder(url: str) -> None:
+    """Remove a folder and all below it; nothing happens when there is none."""
+    filesystem, path = resolve(url)
+    if filesystem.get_file_info(path).type == pafs.FileType.Directory:
+        filesystem.delete_dir(path)
+
+
+def sweep_temporary(url: str) -> int:
+    """Remove files that a killed run left half-written; returns how many."""
+    left = [path for path in list_files(url) if TEMPORARY_MARK in posixpath.basename(path)]
+    for path in left:
+        filesystem, inner = resolve(path)
+        filesystem.delete_file(inner)
+    return len(left)
+
+
+def sha256(path: str) -> str:
+    """Hexadecimal SHA-256 of a local file."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(COPY_BYTES):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""Signals (numbers about a document) and policies (decisions from numbers)."""

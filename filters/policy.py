@@ -1,0 +1,175 @@
+"""Policies: data that turn signals into decisions, with every failing reason.
+
+A policy is a YAML file of rules per domain. A rule compares one signal with a minimum and a maximum, which a language
+may override, or rejects where a Polars SQL expression over the signal columns is true:
+
+    name: example
+    domains:
+      web:
+        rules:
+          gopher.words: {signal: words, min: 50, max: 100000}
+          ours.numbers: {reject_when: "digit_ratio > 0.3 AND lines > 5"}
+        languages:
+          th: {gopher.words: {min: 40}, gopher.stop_words: null}   # null: the rule is off for this language
+"""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from curation.languages import CODES
+from curation.recipe import RECIPES_FOLDER
+from filters.signals import NAMES
+
+_IDENTITY = {"language": pl.String, "language_score": pl.Float32, "utf8_bytes": pl.UInt64, "invalid_utf8": pl.UInt32,
+             "removed_characters": pl.UInt32, "source": pl.String, "domain": pl.String}  # fmt: skip
+COLUMNS: tuple[str, ...] = (*_IDENTITY, *NAMES)
+"""Columns a rule may use."""
+
+
+class PolicyError(ValueError):
+    """A policy that cannot be applied; the message says which rule and why."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Bounds(_Strict):
+    min: float | None = None
+    max: float | None = None
+
+    @model_validator(mode="after")
+    def _possible(self) -> Bounds:
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min {self.min} is over max {self.max}: nothing could pass")
+        return self
+
+
+class Rule(Bounds):
+    signal: str | None = None
+    reject_when: str | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Rule:
+        if (self.signal is None) == (self.reject_when is None):
+            raise ValueError("a rule has either 'signal' with min or max, or 'reject_when'")
+        if self.signal is not None and self.min is None and self.max is None:
+            raise ValueError("a rule on a signal needs min, max or both")
+        if self.signal is not None and self.signal not in COLUMNS:
+            close = difflib.get_close_matches(self.signal, COLUMNS, 1)
+            raise ValueError(f"unknown signal '{self.signal}'" + (f"; did you mean '{close[0]}'?" if close else ""))
+        return self
+
+
+class Domain(_Strict):
+    rules: dict[str, Rule]
+    languages: dict[str, dict[str, Bounds | None]] = {}
+
+    @model_validator(mode="after")
+    def _overrides_exist(self) -> Domain:
+        for language, overrides in self.languages.items():
+            if language not in CODES:
+                raise ValueError(f"languages: '{language}' is none of the 29")
+            for name in overrides:
+                if name not in self.rules or self.rules[name].signal is None:
+                    close = difflib.get_close_matches(name, self.rules, 1)
+                    hint = f"; did you mean '{close[0]}'?" if close else ""
+                    raise ValueError(f"languages.{language}: no rule '{name}' on a signal to override{hint}")
+        return self
+
+
+class Policy(_Strict):
+    name: str
+    description: str = ""
+    domains: dict[str, Domain]
+
+    def reasons(self) -> pl.Expr:
+        """List of the names of all failing rules of a row; documents of domains without rules pass."""
+        failing = [
+            pl.when(fails).then(pl.lit(name)) for domain in self.domains for name, fails in self._failing(domain)
+        ]
+        return pl.concat_list(failing).list.drop_nulls() if failing else pl.lit([], pl.List(pl.String))
+
+    def _failing(self, domain: str) -> list[tuple[str, pl.Expr]]:
+        here = pl.col("domain") == domain
+        rules = self.domains[domain].rules
+        return [(name, (here & self._fails(domain, name, rule)).fill_null(False)) for name, rule in rules.items()]
+
+    def _fails(self, domain: str, name: str, rule: Rule) -> pl.Expr:
+        if rule.signal is None:
+            return pl.sql_expr(str(rule.reject_when))
+        value = pl.col(rule.signal)
+        by_language: pl.Expr = _outside(value, rule)
+        for language, overrides in self.domains[domain].languages.items():
+            if name in overrides:
+                bounds = overrides[name]
+                fails = pl.lit(False) if bounds is None else _outside(value, _merged(rule, bounds))
+                by_language = pl.when(pl.col("language") == language).then(fails).otherwise(by_language)
+        return by_language
+
+
+def _merged(rule: Rule, bounds: Bounds) -> Bounds:
+    """The language's bounds where it gives them, the rule's elsewhere."""
+    return Bounds(
+        min=rule.min if bounds.min is None else bounds.min, max=rule.max if bounds.max is None else bounds.max
+    )
+
+
+def _outside(value: pl.Expr, bounds: Bounds) -> pl.Expr:
+    below = pl.lit(False) if bounds.min is None else value < bounds.min
+    above = pl.lit(False) if bounds.max is None else value > bounds.max
+    return below | above
+
+
+def policy_path(name: str) -> Path:
+    """Path of a policy named in a recipe: a name in recipes/policies/, or a path of its own."""
+    own = RECIPES_FOLDER / "policies" / f"{name}.yaml"
+    path = own if own.is_file() else Path(name)
+    if not path.is_file():
+        known = sorted(p.stem for p in own.parent.glob("*.yaml"))
+        close = difflib.get_close_matches(name, known, 1)
+        hint = f"; did you mean '{close[0]}'?" if close else f"; there are: {', '.join(known)}"
+        raise PolicyError(f"select.policy: no policy '{name}'{hint}")
+    return path
+
+
+def load_policy(name: str) -> Policy:
+    """Read and check a policy.
+
+    Raises:
+        PolicyError: there is no such policy, or a rule of it is wrong; the message names file and rule.
+    """
+    path = policy_path(name)
+    try:
+        policy = Policy.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except yaml.YAMLError as error:
+        raise PolicyError(f"{path}: not readable as YAML: {error}") from error
+    except ValidationError as error:
+        raise PolicyError("\n".join(f"{path}: {_explain(item)}" for item in error.errors())) from error
+    _try(policy, path)
+    return policy
+
+
+def _explain(error: Any) -> str:
+    return f"{'.'.join(map(str, error['loc']))}: {error['msg'].removeprefix('Value error, ')}"
+
+
+def _try(policy: Policy, path: Path) -> None:
+    """Evaluate every rule on an empty table, so that a misspelt column fails now and not after an hour."""
+    empty = pl.DataFrame(schema={**_IDENTITY, **dict.fromkeys(NAMES, pl.Float32)})
+    for domain in policy.domains:
+        for name, rule in policy.domains[domain].rules.items():
+            try:
+                empty.select(policy._fails(domain, name, rule))
+            except pl.exceptions.PolarsError as error:
+                known = ", ".join(COLUMNS)
+                raise PolicyError(
+                    f"{path}: {domain}.{name}: {str(error).splitlines()[0]}; columns: {known}"
+                ) from error

@@ -1,0 +1,1 @@
+"""Beam pipelines (thin wiring) and the `glotmill` command line."""

@@ -1,0 +1,112 @@
+"""Job `train`: ``shards/`` to ``model/``, the reference model that proves them."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from typing import Any
+
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from curation import storage
+from curation.dataset import Job, fingerprint
+from jobs import progress
+from jobs.run_context import JobError, Run
+from tokenizer.shards.reader import ShardDamaged, open_shards
+
+VERSION = 1
+FREE = {"device", "checkpoint_every", "evaluate_every"}
+"""Settings that do not change the model."""
+
+
+def train_job(run: Run, sharded: Job) -> Job:
+    described = {
+        "version": VERSION,
+        "train": run.recipe.train.model_dump(exclude=FREE),
+        "seed": run.recipe.seed,
+        "shards": sharded.fingerprint,
+    }
+    return Job(run.output, "train", ("model",), fingerprint(described), described)
+
+
+def train(run: Run, sharded: Job) -> Job:
+    """Run the job, continue it from its newest checkpoint, or find it done.
+
+    Raises:
+        JobError: PyTorch is not installed, a shard is damaged, or training failed.
+    """
+    job = train_job(run, sharded)
+    if job.open():
+        progress.say(f"{job.name:<16} done already")
+        return job
+    try:
+        import torch  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise JobError("job train needs PyTorch: pip install 'glotmill[train]'") from error
+    with tempfile.TemporaryDirectory(prefix="glotmill-") as local:
+        shards = storage.download_folder(run.path("shards"), f"{local}/shards")
+        model = f"{local}/model" if storage.is_remote(run.output) else job.path("model")
+        try:
+            _train(run, shards, model)
+        except (ShardDamaged, ValueError, FloatingPointError) as error:
+            raise JobError(f"train: {error}") from error
+        if storage.is_remote(run.output):
+            storage.publish_folder(model, job.path("model"))
+    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.json", "merges.txt"):
+        storage.write_bytes(job.path("model", name), storage.read_bytes(storage.join(run.path("tokenizer"), name)))
+    job.mark_done()
+    evaluation = json.loads(storage.read_text(job.path("model", "evaluation.json")))
+    progress.say(f"{job.name:<16} {bits_per_byte(evaluation)} on the validation shards")
+    return job
+
+
+def bits_per_byte(evaluation: dict[str, Any]) -> str:
+    micro, macro, languages = evaluation["micro"], evaluation["macro"], len(evaluation["languages"])
+    return f"{micro:.3f} bits per byte, {macro:.3f} on average over {languages} languages"
+
+
+def _train(run: Run, shards: str, model: str) -> None:
+    from trainer.model import Qwen2Config
+    from trainer.train import TrainConfig
+    from trainer.train import train as steps
+
+    recipe = run.recipe.train
+    train_source, validation_source = open_shards(f"{shards}/train"), open_shards(f"{shards}/validation")
+    config = TrainConfig(
+        model=Qwen2Config(
+            vocab_size=train_source.manifest["tokenizer"]["vocabulary_size"],
+            hidden_size=recipe.hidden_size,
+            intermediate_size=recipe.intermediate_size,
+            num_hidden_layers=recipe.num_hidden_layers,
+            num_attention_heads=recipe.num_attention_heads,
+            num_key_value_heads=recipe.num_key_value_heads,
+            tie_word_embeddings=True,
+        ),
+        sequence_length=recipe.sequence_length,
+        batch_size=recipe.batch_size,
+        steps=recipe.steps,
+        learning_rate=recipe.learning_rate,
+        warmup_steps=recipe.warmup_steps,
+        checkpoint_every=recipe.checkpoint_every,
+        evaluate_every=recipe.evaluate_every,
+        evaluate_documents=EVALUATION_DOCUMENTS,
+        device=recipe.device,
+        seed=run.recipe.seed,
+    )
+    bar = Progress(
+        TextColumn(f"{'train':<16}"), BarColumn(20),
+        TextColumn("{task.completed}/{task.total} steps{task.fields[said]}"),
+        TimeElapsedColumn(), TimeRemainingColumn(), console=progress.console, transient=True,
+        disable=not progress.console.is_terminal,
+    )  # fmt: skip
+    with bar:
+        task = bar.add_task("train", total=recipe.steps, said="")
+        for metrics in steps(config, train_source, validation_source, model):
+            said = f", loss {metrics.loss:.3f}, {metrics.tokens_per_second:,.0f} tokens/s"
+            bar.update(task, completed=metrics.step, said=said)
+            if metrics.step % max(1, recipe.steps // 5) == 0 and not progress.console.is_terminal:
+                progress.say(f"{'train':<16} step {metrics.step}/{recipe.steps}{said}")
+
+
+EVALUATION_DOCUMENTS = 50
+"""Validation documents scored during the run; the evaluation at its end scores all."""

@@ -1,0 +1,148 @@
+"""Job `train-tokenizer`: a language-balanced sample of ``curated/`` to ``tokenizer/``, and how well it does."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curation import mixture, storage
+from curation.dataset import Job, fingerprint, pretty_json, read_manifest, read_part
+from curation.mixture import Group
+from jobs import progress
+from jobs.run_context import JobError, Run
+from tokenizer.evaluation import evaluate, premium
+from tokenizer.export import export
+from tokenizer.training import train_bpe
+
+VERSION = 1
+BATCH_ROWS = 1000
+EVALUATION_BYTES = 200_000
+"""Text of each language the tokenizer is measured on."""
+
+
+def tokenizer_job(run: Run, selected: Job) -> Job:
+    parallel = run.recipe.tokenizer.parallel
+    described = {
+        "version": VERSION,
+        "tokenizer": run.recipe.tokenizer.model_dump(exclude={"parallel"}),
+        "parallel": fingerprint(storage.read_text(parallel)) if parallel else None,
+        "seed": run.recipe.seed,
+        "curated": selected.fingerprint,
+    }
+    return Job(run.output, "train-tokenizer", ("tokenizer",), fingerprint(described), described)
+
+
+def sample_rates(available: dict[Group, int], sample_bytes: int, temperature: float) -> dict[Group, float]:
+    """The fraction of each group's documents to sample, so that the groups are balanced and the sample is that large.
+
+    A group's weight is its bytes to the power 1 / temperature; a group smaller than its share is taken whole.
+    """
+    total = sum(available.values())
+    # The mixture's water-filling, with a budget of the sample and every group used once at most.
+    weights = {group: max(1, round(size ** (1 / temperature))) for group, size in available.items() if size}
+    rates: dict[Group, float] = {}
+    budget, rest = float(min(sample_bytes, total)), dict(weights)
+    while rest:
+        scale = budget / sum(rest.values())
+        full = [group for group, weight in rest.items() if weight * scale >= available[group]]
+        for group in full or list(rest):
+            rates[group] = 1.0 if full else rest[group] * scale / available[group]
+            budget -= available[group] if full else 0
+            del rest[group]
+    return rates
+
+
+def documents(run: Run, columns: list[str]) -> Iterator[tuple[Group, pa.RecordBatch]]:
+    """All curated documents in a fixed order, in batches of one language and domain."""
+    for file in sorted(read_manifest(run.output, "curated")["files"]):
+        language, domain = (piece.split("=", 1)[1] for piece in file.split("/")[:2])
+        for batch in read_part(run.output, "curated", file, columns).to_batches(BATCH_ROWS):
+            yield (language, domain), batch
+
+
+class _Sample:
+    """Streams the sample to the trainer and sets aside unseen text of each language to measure it on."""
+
+    def __init__(self, run: Run, rates: dict[Group, float]) -> None:
+        self._run, self._rates = run, rates
+        self.bytes: dict[str, int] = {}
+        self.unseen: dict[str, list[str]] = {}
+        self._unseen_bytes: dict[str, int] = {}
+
+    def __iter__(self) -> Iterator[list[str]]:
+        for group, batch in documents(self._run, ["id", "text"]):
+            number = mixture.uniform(batch["id"].to_pylist(), self._run.recipe.seed, "tokenizer")
+            taken = number < self._rates[group]
+            chosen = batch["text"].filter(pa.array(taken))
+            self.bytes[group[0]] = self.bytes.get(group[0], 0) + (pc.sum(pc.binary_length(chosen)).as_py() or 0)
+            self._set_aside(group[0], batch["text"].filter(pa.array(~taken)))
+            yield chosen.to_pylist()
+
+    def _set_aside(self, language: str, text: pa.Array) -> None:
+        kept = self.unseen.setdefault(language, [])
+        for document in text.to_pylist():
+            if self._unseen_bytes.get(language, 0) >= EVALUATION_BYTES:
+                return
+            kept.append(document)
+            self._unseen_bytes[language] = self._unseen_bytes.get(language, 0) + len(document.encode())
+
+
+UNSEEN_FRACTION = 0.02
+"""Of every group kept out of the sample, to measure the tokenizer on text it has not seen."""
+
+
+def train_tokenizer(run: Run, selected: Job) -> Job:
+    """Run the job, or find it done."""
+    job = tokenizer_job(run, selected)
+    if job.open():
+        progress.say(f"{job.name:<16} done already")
+        return job
+    recipe = run.recipe.tokenizer
+    groups = selected.summary()["groups"]
+    available = {tuple(name.split("/")): counts["bytes"] for name, counts in groups.items()}
+    rates = sample_rates(available, recipe.sample_bytes, recipe.temperature)
+    sample = _Sample(run, {group: min(rate, 1 - UNSEEN_FRACTION) for group, rate in rates.items()})
+    with warnings.catch_warnings(record=True) as caught:
+        try:
+            trained = train_bpe(iter(sample), recipe.vocab_size)
+        except ValueError as error:
+            raise JobError(f"tokenizer: {error}") from error
+    for warning in caught:
+        progress.say(f"{'':<16} {warning.message}")
+    evaluation: dict[str, Any] = {
+        "vocab_size": trained.get_vocab_size(),
+        "sample_bytes": dict(sorted(sample.bytes.items())),
+        "languages": evaluate(trained, {language: sample.unseen[language] for language in sorted(sample.unseen)}),
+    }
+    if recipe.parallel:
+        evaluation["parallel"] = premium(trained, read_parallel(recipe.parallel))
+    with tempfile.TemporaryDirectory(prefix="glotmill-") as folder:
+        export(trained, folder)
+        storage.publish_folder(folder, job.path("tokenizer"))
+    storage.write_bytes(job.path("tokenizer", "evaluation.json"), pretty_json(evaluation))
+    job.mark_done()
+    sampled = sum(sample.bytes.values())
+    rows = [row for row in evaluation["languages"] if row["bytes_per_token"]]
+    mean = np.mean([row["bytes_per_token"] for row in rows]) if rows else float("nan")
+    progress.say(
+        f"{job.name:<16} {evaluation['vocab_size']:,} tokens from {sampled / 1e6:,.1f} MB, "
+        f"{mean:.2f} bytes per token on average over {len(rows)} languages"
+    )
+    return job
+
+
+def read_parallel(path: str) -> dict[str, list[str]]:
+    """Parallel text from JSON lines of ``language``, ``article`` and ``text``: the articles all languages have."""
+    by_language: dict[str, dict[int, str]] = {}
+    for line in storage.read_text(path).splitlines():
+        row = json.loads(line)
+        by_language.setdefault(row["language"], {})[row["article"]] = row["text"]
+    common = sorted(set.intersection(*(set(articles) for articles in by_language.values())))
+    return {language: [articles[a] for a in common] for language, articles in sorted(by_language.items())}

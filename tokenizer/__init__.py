@@ -1,0 +1,1 @@
+"""Byte-level BPE tokenizers (training, evaluation, export, encoding) and verified token shards."""

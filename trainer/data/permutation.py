@@ -1,0 +1,46 @@
+"""A pseudo-random order of n items that needs no memory: item k of the order is computed from k alone.
+
+A four-round Feistel network (Luby and Rackoff, 1988, "How to construct pseudorandom permutations") permutes the
+integers below the next power of four; cycle walking (Black and Rogaway, 2002, "Ciphers with arbitrary finite
+domains") applies it again until the result is below n. Fewer than four applications are needed on average, because
+the power of four is less than 4n.
+"""
+
+import hashlib
+from functools import lru_cache
+
+ROUNDS = 4
+_WORD = (1 << 64) - 1
+
+
+@lru_cache(maxsize=64)
+def round_keys(seed: int, epoch: int) -> tuple[int, ...]:
+    """Four 64-bit keys, different for every seed and epoch (BLAKE2b of both, so neighbouring seeds are unrelated)."""
+    digest = hashlib.blake2b(f"window order, seed {seed}, epoch {epoch}".encode(), digest_size=8 * ROUNDS).digest()
+    return tuple(int.from_bytes(digest[8 * i : 8 * i + 8], "little") for i in range(ROUNDS))
+
+
+def _mix(value: int) -> int:
+    """The 64-bit finaliser of SplitMix64 (Steele, Lea and Flood, 2014, "Fast splittable pseudorandom numbers")."""
+    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & _WORD
+    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & _WORD
+    return value ^ (value >> 31)
+
+
+def permute(index: int, size: int, keys: tuple[int, ...]) -> int:
+    """Where the permutation of range(size) under `keys` sends `index`.
+
+    Raises:
+        IndexError: if index is outside range(size), or size is above 2^62.
+    """
+    if not 0 <= index < size <= 1 << 62:
+        raise IndexError(f"cannot permute {index} in a range of {size} (at most 2^62)")
+    half_bits = max(1, ((size - 1).bit_length() + 1) // 2)
+    half_mask = (1 << half_bits) - 1
+    while True:
+        left, right = index >> half_bits, index & half_mask
+        for key in keys:
+            left, right = right, left ^ (_mix(right ^ key) & half_mask)
+        index = left << half_bits | right
+        if index < size:
+            return index
