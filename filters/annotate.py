@@ -20,7 +20,7 @@ from curation.text.scan import Scan, Scanner
 from filters import signals
 
 
-def signals_schema(parameters: Annotate) -> pa.Schema:
+def signals_schema() -> pa.Schema:
     """Schema of the dataset ``signals/``: identity, language, MinHash bands, then every signal."""
     return pa.schema(
         [
@@ -34,7 +34,7 @@ def signals_schema(parameters: Annotate) -> pa.Schema:
             pa.field("removed_characters", pa.uint32(), nullable=False),  # control characters and noncharacters
             pa.field("language", pa.string(), nullable=False),
             pa.field("language_score", pa.float32(), nullable=False),
-            pa.field("bands", pa.list_(pa.uint64(), parameters.minhash.bands)),  # null for text without units
+            pa.field("bands", pa.list_(pa.uint64()), nullable=False),  # empty for text without units
             *signals.SCHEMA,
         ]
     )
@@ -42,7 +42,7 @@ def signals_schema(parameters: Annotate) -> pa.Schema:
 
 class Annotated(NamedTuple):
     documents: pa.RecordBatch  # curation.schema.DOCUMENTS
-    signals: pa.RecordBatch  # signals_schema(...), row-aligned
+    signals: pa.RecordBatch  # signals_schema(), row-aligned
 
 
 class Annotator:
@@ -50,7 +50,7 @@ class Annotator:
 
     def __init__(self, parameters: Annotate) -> None:
         self._parameters = parameters
-        self._schema = signals_schema(parameters)
+        self._schema = signals_schema()
         self._identifier = LanguageIdentifier(parameters.language_model, parameters.language_characters)
         self._scanner = Scanner()
         self._counter = signals.SignalCounter()
@@ -96,8 +96,9 @@ class Annotator:
     def _bands(self, scan: Scan) -> pa.Array:
         parameters = self._parameters.minhash
         bands = minhash.band_hashes(minhash.signatures(scan, parameters), parameters.bands)
-        empty = pa.array(scan.column("units") == 0)
-        return pa.FixedSizeListArray.from_arrays(pa.array(bands.ravel()), parameters.bands, mask=empty)
+        known = scan.column("units") > 0
+        offsets = np.concatenate([[0], np.cumsum(known * parameters.bands)])
+        return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(bands[known].ravel()))
 
 
 def _batch(columns: dict[str, pa.Array], wanted: pa.Schema) -> pa.RecordBatch:

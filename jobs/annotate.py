@@ -18,7 +18,7 @@ from filters.annotate import Annotator, signals_schema
 from jobs import progress
 from jobs.run_context import JobError, Run
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the job's output changes for the same input, so that old output counts as stale."""
 
 
@@ -56,7 +56,7 @@ def annotate_unit(job: Job, recipe: Recipe, unit: WorkUnit, annotator: Annotator
     rows = utf8_bytes = invalid = 0
     with ExitStack() as stack:
         documents = stack.enter_context(PartWriter(job.path("documents", file), schema.DOCUMENTS))
-        signals = stack.enter_context(PartWriter(job.path("signals", file), signals_schema(recipe.annotate)))
+        signals = stack.enter_context(PartWriter(job.path("signals", file), signals_schema()))
         for read in read_unit(unit, item, recipe.annotate):
             dead += read.dead
             if read.batch.num_rows:

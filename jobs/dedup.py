@@ -68,9 +68,8 @@ def components(group: tuple[int, Iterable[bytes]]) -> Iterator[Block]:
 class Candidates(beam.DoFn):
     """For the members in one part: what the choice of a keeper needs, by partition of the cluster."""
 
-    def __init__(self, run: str, policy: Policy, parameters: Dedup, bands: int) -> None:
+    def __init__(self, run: str, policy: Policy, parameters: Dedup) -> None:
         self._run, self._policy, self._partitions = run, policy, parameters.partitions
-        self._schema = clusters.candidates_schema(bands)
 
     def process(self, group: tuple[int, Iterable[bytes]]) -> Iterator[Block]:
         part, data = group
@@ -83,7 +82,7 @@ class Candidates(beam.DoFn):
         failing = frame.select(self._policy.reasons().list.len()).to_series().to_numpy().astype(np.uint32)
         columns = {**{n: signals[n] for n in ("characters", "id", "content_hash", "bands")}, "failing": failing}
         columns |= {name: members[name] for name in ("address", "cluster")}
-        table = pa.table([columns[f.name] for f in self._schema], schema=self._schema).combine_chunks()
+        table = pa.table([columns[f.name] for f in clusters.CANDIDATES], schema=clusters.CANDIDATES).combine_chunks()
         for batch in table.to_batches():
             # Cluster numbers are addresses: a multiplicative hash spreads them.
             spread = batch["cluster"].to_numpy() * np.uint64(0x9E3779B97F4A7C15)
@@ -94,10 +93,10 @@ class Keepers(beam.DoFn):
     """DUPLICATES rows of the clusters of one partition, by part."""
 
     def __init__(self, parameters: MinHash) -> None:
-        self._rows, self._schema = parameters.rows, clusters.candidates_schema(parameters.bands)
+        self._bands, self._rows = parameters.bands, parameters.rows
 
     def process(self, group: tuple[int, Iterable[bytes]]) -> Iterator[Block]:
-        chosen = clusters.choose_keepers(blocks.concat(group[1], self._schema), self._rows)
+        chosen = clusters.choose_keepers(blocks.concat(group[1], clusters.CANDIDATES), self._bands, self._rows)
         yield from blocks.split(chosen, clusters.parts_of(chosen["address"].to_numpy()))
 
 
@@ -136,9 +135,7 @@ class FindDuplicates(beam.PTransform):
             | "Components" >> beam.FlatMap(components).with_output_types(Block)
             | "MembersByPart" >> beam.GroupByKey()
             | "Candidates"
-            >> beam.ParDo(
-                Candidates(output, load_policy(recipe.select.policy), parameters, minhash.bands)
-            ).with_output_types(Block)
+            >> beam.ParDo(Candidates(output, load_policy(recipe.select.policy), parameters)).with_output_types(Block)
             | "ByCluster" >> beam.GroupByKey()
             | "Keepers" >> beam.ParDo(Keepers(minhash)).with_output_types(Block)
         )

@@ -21,10 +21,10 @@ from tokenizer.evaluation import evaluate, premium
 from tokenizer.export import export
 from tokenizer.training import train_bpe
 
-VERSION = 1
+VERSION = 2
 BATCH_ROWS = 1000
-EVALUATION_BYTES = 200_000
-"""Text of each language the tokenizer is measured on."""
+EVALUATION_CHARACTERS = 200_000
+"""Text of each language the tokenizer is measured on, in characters."""
 
 
 def tokenizer_job(run: Run, selected: Job) -> Job:
@@ -67,35 +67,44 @@ def documents(run: Run, columns: list[str]) -> Iterator[tuple[Group, pa.RecordBa
             yield (language, domain), batch
 
 
+UNSEEN_FRACTION = 0.05
+"""Of every group kept out of the sample, to measure the tokenizer on text it has not seen."""
+
+
 class _Sample:
-    """Streams the sample to the trainer and sets aside unseen text of each language to measure it on."""
+    """Streams the sample to the trainer and sets aside some text of each language to measure the tokenizer on."""
 
     def __init__(self, run: Run, rates: dict[Group, float]) -> None:
-        self._run, self._rates = run, rates
+        self._run = run
+        self._rates = {group: min(rate, 1 - UNSEEN_FRACTION) for group, rate in rates.items()}
         self.bytes: dict[str, int] = {}
-        self.unseen: dict[str, list[str]] = {}
-        self._unseen_bytes: dict[str, int] = {}
+        self._unseen: dict[str, list[str]] = {}
+        self._seen: dict[str, list[str]] = {}
 
     def __iter__(self) -> Iterator[list[str]]:
         for group, batch in documents(self._run, ["id", "text"]):
             number = mixture.uniform(batch["id"].to_pylist(), self._run.recipe.seed, "tokenizer")
-            taken = number < self._rates[group]
-            chosen = batch["text"].filter(pa.array(taken))
+            taken = pa.array(number < self._rates[group])
+            chosen = batch["text"].filter(taken)
             self.bytes[group[0]] = self.bytes.get(group[0], 0) + (pc.sum(pc.binary_length(chosen)).as_py() or 0)
-            self._set_aside(group[0], batch["text"].filter(pa.array(~taken)))
+            _set_aside(self._unseen.setdefault(group[0], []), batch["text"].filter(pc.invert(taken)))
+            _set_aside(self._seen.setdefault(group[0], []), chosen)
             yield chosen.to_pylist()
 
-    def _set_aside(self, language: str, text: pa.Array) -> None:
-        kept = self.unseen.setdefault(language, [])
-        for document in text.to_pylist():
-            if self._unseen_bytes.get(language, 0) >= EVALUATION_BYTES:
-                return
-            kept.append(document)
-            self._unseen_bytes[language] = self._unseen_bytes.get(language, 0) + len(document.encode())
+    def evaluation(self) -> tuple[dict[str, list[str]], set[str]]:
+        """Text of each language, and the languages too small to have any that was not trained on."""
+        seen = {language for language, unseen in self._unseen.items() if not unseen}
+        chosen = {language: self._unseen[language] or self._seen[language] for language in sorted(self._unseen)}
+        return chosen, seen
 
 
-UNSEEN_FRACTION = 0.02
-"""Of every group kept out of the sample, to measure the tokenizer on text it has not seen."""
+def _set_aside(kept: list[str], text: pa.Array) -> None:
+    room = EVALUATION_CHARACTERS - sum(len(document) for document in kept)
+    for document in text.to_pylist():
+        if room <= 0:
+            return
+        kept.append(document)
+        room -= len(document)
 
 
 def train_tokenizer(run: Run, selected: Job) -> Job:
@@ -108,7 +117,7 @@ def train_tokenizer(run: Run, selected: Job) -> Job:
     groups = selected.summary()["groups"]
     available = {tuple(name.split("/")): counts["bytes"] for name, counts in groups.items()}
     rates = sample_rates(available, recipe.sample_bytes, recipe.temperature)
-    sample = _Sample(run, {group: min(rate, 1 - UNSEEN_FRACTION) for group, rate in rates.items()})
+    sample = _Sample(run, rates)
     with warnings.catch_warnings(record=True) as caught:
         try:
             trained = train_bpe(iter(sample), recipe.vocab_size)
@@ -116,10 +125,11 @@ def train_tokenizer(run: Run, selected: Job) -> Job:
             raise JobError(f"tokenizer: {error}") from error
     for warning in caught:
         progress.say(f"{'':<16} {warning.message}")
+    texts, seen = sample.evaluation()
     evaluation: dict[str, Any] = {
         "vocab_size": trained.get_vocab_size(),
         "sample_bytes": dict(sorted(sample.bytes.items())),
-        "languages": evaluate(trained, {language: sample.unseen[language] for language in sorted(sample.unseen)}),
+        "languages": [row | {"seen_in_training": row["language"] in seen} for row in evaluate(trained, texts)],
     }
     if recipe.parallel:
         evaluation["parallel"] = premium(trained, read_parallel(recipe.parallel))

