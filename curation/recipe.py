@@ -89,6 +89,7 @@ class Annotate(Strict):
 
 class Dedup(Strict):
     partitions: int = Field(default=64, ge=1, le=4096)  # of the shuffle
+    similarity: Fraction = 0.7  # estimated Jaccard similarity to the kept document that a near duplicate must have
 
 
 class Mixture(Strict):

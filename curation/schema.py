@@ -36,7 +36,8 @@ DEAD = pa.schema(
 DUPLICATES = pa.schema(
     [
         pa.field("address", pa.uint64(), nullable=False),
-        pa.field("cluster", pa.uint64(), nullable=False),  # smallest address of the cluster; its own when alone
+        pa.field("candidates", pa.uint64(), nullable=False),  # smallest address of the LSH component it was found in
+        pa.field("cluster", pa.uint64(), nullable=False),  # smallest address of its verified cluster; its own if alone
         pa.field("cluster_size", pa.uint32(), nullable=False),
         pa.field("keeper", pa.uint64(), nullable=False),  # address of the document kept for the cluster
         pa.field("match", pa.string()),  # how it equals the keeper: exact, near; null for keepers

@@ -35,6 +35,7 @@ def signals_schema() -> pa.Schema:
             pa.field("language", pa.string(), nullable=False),
             pa.field("language_score", pa.float32(), nullable=False),
             pa.field("bands", pa.list_(pa.uint64()), nullable=False),  # empty for text without units
+            pa.field("sketch", pa.binary(), nullable=False),  # low bytes of the MinHash signature
             *signals.SCHEMA,
         ]
     )
@@ -81,7 +82,7 @@ class Annotator:
             "removed_characters": pa.array(normalized.removed_characters),
             "language": language,
             "language_score": pa.array(score),
-            "bands": self._bands(scan),
+            **self._signature(scan),
         }
         computed = self._counter.compute(scan, language.to_pylist())
         numbers |= dict(zip(computed.schema.names, computed.columns, strict=True))
@@ -93,12 +94,18 @@ class Annotator:
             return pa.repeat(given, len(text)), np.ones(len(text), np.float32)
         return self._identifier.identify(text)
 
-    def _bands(self, scan: Scan) -> pa.Array:
+    def _signature(self, scan: Scan) -> dict[str, pa.Array]:
         parameters = self._parameters.minhash
-        bands = minhash.band_hashes(minhash.signatures(scan, parameters), parameters.bands)
+        signature = minhash.signatures(scan, parameters)
         known = scan.column("units") > 0
-        offsets = np.concatenate([[0], np.cumsum(known * parameters.bands)])
-        return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(bands[known].ravel()))
+        bands = minhash.band_hashes(signature, parameters.bands)[known].ravel()
+        ends = np.cumsum(known * parameters.bands)
+        sketches = pa.py_buffer(minhash.sketches(signature))
+        fixed = pa.FixedSizeBinaryArray.from_buffers(pa.binary(signature.shape[1]), len(known), [None, sketches])
+        return {
+            "bands": pa.ListArray.from_arrays(pa.array(np.concatenate([[0], ends]), pa.int32()), pa.array(bands)),
+            "sketch": fixed.cast(pa.binary()),
+        }
 
 
 def _batch(columns: dict[str, pa.Array], wanted: pa.Schema) -> pa.RecordBatch:

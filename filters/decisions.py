@@ -20,7 +20,7 @@ DUPLICATE_REASONS = (EXACT, NEAR)
 
 def decide(signals: pa.Table, duplicates: pa.Table, policy: Policy, languages: list[str]) -> pa.Table:
     """DECISIONS of one part, row-aligned with its signals."""
-    frame = pl.from_arrow(signals.drop_columns(["bands", "content_hash"]))
+    frame = pl.from_arrow(signals.drop_columns(["bands", "sketch", "content_hash"]))
     assert isinstance(frame, pl.DataFrame)
     match = pl.from_arrow(duplicates["match"].combine_chunks())
     assert isinstance(match, pl.Series)

@@ -18,7 +18,7 @@ from filters.annotate import Annotator, signals_schema
 from jobs import progress
 from jobs.run_context import JobError, Run
 
-VERSION = 2
+VERSION = 3
 """Raised whenever the job's output changes for the same input, so that old output counts as stale."""
 
 

@@ -16,13 +16,13 @@ import pyarrow.compute as pc
 
 from curation.dataset import Job, fingerprint, part_name, read_part, write_parquet
 from curation.dedup import blocks, clusters
-from curation.recipe import Dedup, MinHash
+from curation.recipe import Dedup
 from curation.schema import DUPLICATES
 from filters.policy import Policy, load_policy
 from jobs import progress
 from jobs.run_context import Block, Run
 
-VERSION = 1
+VERSION = 2
 
 
 def dedup_job(run: Run, annotated: Job) -> Job:
@@ -59,14 +59,14 @@ def star_edges(group: tuple[int, Iterable[bytes]]) -> Iterator[Block]:
 
 
 def components(group: tuple[int, Iterable[bytes]]) -> Iterator[Block]:
-    """MEMBERS of all clusters, by part. About 16 bytes an edge on one worker."""
+    """MEMBERS of all components, by part. About 16 bytes an edge on one worker."""
     edges = blocks.concat(group[1], clusters.EDGES)
     members = clusters.components(edges["address"].to_numpy(), edges["smallest"].to_numpy())
     yield from blocks.split(members, clusters.parts_of(members["address"].to_numpy()))
 
 
 class Candidates(beam.DoFn):
-    """For the members in one part: what the choice of a keeper needs, by partition of the cluster."""
+    """For the members in one part: what the choice of a keeper needs, by partition of the component."""
 
     def __init__(self, run: str, policy: Policy, parameters: Dedup) -> None:
         self._run, self._policy, self._partitions = run, policy, parameters.partitions
@@ -77,26 +77,26 @@ class Candidates(beam.DoFn):
         signals = read_part(self._run, "signals", f"{part_name(part)}.parquet")
         rows = (members["address"].to_numpy() & np.uint64(0xFFFFFFFF)).astype(np.int64)
         signals = signals.take(pa.array(rows)).combine_chunks()
-        frame = pl.from_arrow(signals.drop_columns(["bands", "content_hash"]))
+        frame = pl.from_arrow(signals.drop_columns(["bands", "sketch", "content_hash"]))
         assert isinstance(frame, pl.DataFrame)
         failing = frame.select(self._policy.reasons().list.len()).to_series().to_numpy().astype(np.uint32)
-        columns = {**{n: signals[n] for n in ("characters", "id", "content_hash", "bands")}, "failing": failing}
-        columns |= {name: members[name] for name in ("address", "cluster")}
+        columns = {**{n: signals[n] for n in ("characters", "id", "content_hash", "sketch")}, "failing": failing}
+        columns |= {name: members[name] for name in ("address", "candidates")}
         table = pa.table([columns[f.name] for f in clusters.CANDIDATES], schema=clusters.CANDIDATES).combine_chunks()
         for batch in table.to_batches():
-            # Cluster numbers are addresses: a multiplicative hash spreads them.
-            spread = batch["cluster"].to_numpy() * np.uint64(0x9E3779B97F4A7C15)
+            # Component numbers are addresses: a multiplicative hash spreads them.
+            spread = batch["candidates"].to_numpy() * np.uint64(0x9E3779B97F4A7C15)
             yield from blocks.split(batch, clusters.partition_of(spread, self._partitions))
 
 
 class Keepers(beam.DoFn):
-    """DUPLICATES rows of the clusters of one partition, by part."""
+    """DUPLICATES rows of the components of one partition, by part."""
 
-    def __init__(self, parameters: MinHash) -> None:
-        self._bands, self._rows = parameters.bands, parameters.rows
+    def __init__(self, parameters: Dedup) -> None:
+        self._similarity = parameters.similarity
 
     def process(self, group: tuple[int, Iterable[bytes]]) -> Iterator[Block]:
-        chosen = clusters.choose_keepers(blocks.concat(group[1], clusters.CANDIDATES), self._bands, self._rows)
+        chosen = clusters.choose_keepers(blocks.concat(group[1], clusters.CANDIDATES), self._similarity)
         yield from blocks.split(chosen, clusters.parts_of(chosen["address"].to_numpy()))
 
 
@@ -125,7 +125,7 @@ class FindDuplicates(beam.PTransform):
 
     def expand(self, parts: beam.PCollection[int]) -> beam.PCollection[int]:
         recipe, output = self._run.recipe, self._run.output
-        parameters, minhash = recipe.dedup, recipe.annotate.minhash
+        parameters = recipe.dedup
         members = (
             parts
             | "Keys" >> beam.ParDo(PartKeys(output, parameters)).with_output_types(Block)
@@ -136,8 +136,8 @@ class FindDuplicates(beam.PTransform):
             | "MembersByPart" >> beam.GroupByKey()
             | "Candidates"
             >> beam.ParDo(Candidates(output, load_policy(recipe.select.policy), parameters)).with_output_types(Block)
-            | "ByCluster" >> beam.GroupByKey()
-            | "Keepers" >> beam.ParDo(Keepers(minhash)).with_output_types(Block)
+            | "ByComponent" >> beam.GroupByKey()
+            | "Keepers" >> beam.ParDo(Keepers(parameters)).with_output_types(Block)
         )
         every_part = parts | "EveryPart" >> beam.Map(lambda part: (part, b"")).with_output_types(Block)
         return (
@@ -170,27 +170,38 @@ def dedup(run: Run, annotated: Job) -> Job:
     summary = summarise(job)
     progress.say(
         f"{'':<16} {summary['clusters']:,} clusters of {summary['members']:,} documents, "
-        f"the largest of {summary['largest']:,}; {summary['duplicates']:,} documents have a better copy"
+        f"the largest of {summary['largest']:,} (before verification {summary['largest_before_verification']:,}); "
+        f"{summary['duplicates']:,} documents have a better copy"
     )
     job.close({"signals": annotated.fingerprint}, summary)
     return job
 
 
 def summarise(job: Job) -> dict[str, object]:
-    """Clusters of more than one document: how many, of how many documents, and how many of each size."""
+    """Clusters of more than one document: how many, of how many documents, and how many of each size.
+
+    ``spared`` counts the clusters that verification split off components of the LSH graph.
+    """
     sizes: dict[int, int] = {}
-    duplicates = 0
+    components: dict[int, int] = {}
+    duplicates = spared = 0
     for part in job.finished_parts():
         table = read_part(job.run, "duplicates", f"{part_name(part)}.parquet")
-        keepers = table.filter(pc.equal(table["address"], table["keeper"]))
+        is_keeper = pc.equal(table["address"], table["keeper"])
+        keepers = table.filter(is_keeper)
         duplicates += table.num_rows - keepers.num_rows
+        spared += pc.sum(pc.not_equal(keepers["candidates"], keepers["cluster"])).as_py() or 0
         for size, count in zip(*np.unique(keepers["cluster_size"].to_numpy(), return_counts=True), strict=True):
             sizes[int(size)] = sizes.get(int(size), 0) + int(count)
+        for component, count in zip(*np.unique(table["candidates"].to_numpy(), return_counts=True), strict=True):
+            components[int(component)] = components.get(int(component), 0) + int(count)
     many = {size: count for size, count in sorted(sizes.items()) if size > 1}
     return {
         "clusters": sum(many.values()),
         "members": sum(size * count for size, count in many.items()),
         "duplicates": duplicates,
+        "spared": spared,
         "largest": max(many, default=1),
+        "largest_before_verification": max(components.values(), default=1),
         "sizes": {str(size): count for size, count in many.items()},
     }

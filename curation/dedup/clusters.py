@@ -10,13 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.dedup.minhash import similarity_from_bands
+from curation.dedup.minhash import sketch_similarity
 from curation.schema import ADDRESS_ROW_BITS, DUPLICATES, addresses
 from curation.text.utf8 import njit
 
 KEYS = pa.schema([("key", pa.uint64()), ("address", pa.uint64())])
 EDGES = pa.schema([("address", pa.uint64()), ("smallest", pa.uint64())])
-MEMBERS = pa.schema([("address", pa.uint64()), ("cluster", pa.uint64())])
+MEMBERS = pa.schema([("address", pa.uint64()), ("candidates", pa.uint64())])
 
 
 CANDIDATES = pa.schema(
@@ -26,7 +26,7 @@ CANDIDATES = pa.schema(
         ("characters", pa.uint32()),
         ("id", pa.string()),
         ("content_hash", pa.binary(16)),
-        ("bands", pa.list_(pa.uint64())),
+        ("sketch", pa.binary()),
     ]
 )
 """What the choice of a keeper needs of every member of a cluster."""
@@ -65,7 +65,7 @@ def star_edges(keys: np.ndarray, addresses: np.ndarray) -> pa.RecordBatch:
 
 
 def components(address: np.ndarray, smallest: np.ndarray) -> pa.RecordBatch:
-    """MEMBERS of all clusters of the graph, sorted by address; a cluster's number is its smallest address."""
+    """MEMBERS of all components of the graph, sorted by address; a component's number is its smallest address."""
     nodes, index = np.unique(np.concatenate([address, smallest]), return_inverse=True)
     roots = _union_find(index[: len(address)], index[len(address) :], len(nodes))
     return pa.record_batch([pa.array(nodes), pa.array(nodes[roots])], schema=MEMBERS)
@@ -98,60 +98,79 @@ def parts_of(addresses: np.ndarray) -> np.ndarray:
     return parts
 
 
-def choose_keepers(candidates: pa.Table, bands: int, rows: int) -> pa.RecordBatch:
-    """The kept document of every cluster: fewest failing rules, then longest, then smallest id, then address.
+def choose_keepers(candidates: pa.Table, least_similarity: float) -> pa.RecordBatch:
+    """Verified clusters and their kept documents, one row per member: `curation.schema.DUPLICATES` sorted by address.
 
-    ``candidates`` (CANDIDATES) holds whole clusters; ``bands`` and ``rows`` are those of the signatures. Returns one
-    row per member, of the schema `curation.schema.DUPLICATES`, sorted by address.
+    ``candidates`` (CANDIDATES) holds whole components of the LSH graph. In each, the best document (fewest failing
+    rules, then longest, then smallest id, then address) is kept, and the documents that equal it or are estimated at
+    least ``least_similarity`` similar to it form its cluster; the best of the rest keeps the next, and so on. So no
+    document is removed for its likeness to something that is itself only like the kept one.
     """
     ordered = candidates.sort_by(
-        [("cluster", "ascending"), ("failing", "ascending"), ("characters", "descending"), ("id", "ascending"),
+        [("candidates", "ascending"), ("failing", "ascending"), ("characters", "descending"), ("id", "ascending"),
          ("address", "ascending")]
     ).combine_chunks()  # fmt: skip
-    cluster = ordered["cluster"].to_numpy()
-    starts = np.flatnonzero(np.r_[True, cluster[1:] != cluster[:-1]])
-    sizes = np.diff(np.r_[starts, len(cluster)])
-    keeper_row = np.repeat(starts, sizes)
+    component = ordered["candidates"].to_numpy()
     address = ordered["address"].to_numpy()
-    is_keeper = keeper_row == np.arange(len(cluster))
+    n = len(component)
+    sketches = np.frombuffer(b"".join(ordered["sketch"].to_pylist()), np.uint8).reshape(n, -1)
+    content = np.frombuffer(b"".join(ordered["content_hash"].to_pylist()), np.uint64).reshape(n, 2)
+    starts = np.flatnonzero(np.r_[True, component[1:] != component[:-1]])
+    keeper_row, equal_bytes = _leaders(np.append(starts, n), sketches, content, least_similarity)
 
-    hashes = ordered["content_hash"]
-    exact = pc.equal(hashes, hashes.take(pa.array(keeper_row))).to_numpy(zero_copy_only=False)
-    similarity = np.where(exact, 1.0, _shared_band_similarity(ordered["bands"], keeper_row, bands, rows)).astype(
-        np.float32
-    )
-    match = np.where(exact, "exact", "near")
+    is_keeper = keeper_row == np.arange(n)
+    exact = (content == content[keeper_row]).all(1)
+    similarity = np.where(exact, 1.0, sketch_similarity(equal_bytes, sketches.shape[1])).astype(np.float32)
+    smallest = np.full(n, np.iinfo(np.uint64).max, np.uint64)
+    np.minimum.at(smallest, keeper_row, address)
+    sizes = np.bincount(keeper_row, minlength=n).astype(np.uint32)
     columns = [
         pa.array(address),
-        pa.array(cluster),
-        pa.array(np.repeat(sizes, sizes).astype(np.uint32)),
+        pa.array(component),
+        pa.array(smallest[keeper_row]),
+        pa.array(sizes[keeper_row]),
         pa.array(address[keeper_row]),
-        pa.array(match, pa.string(), mask=is_keeper),
+        pa.array(np.where(exact, "exact", "near"), pa.string(), mask=is_keeper),
         pa.array(similarity, mask=is_keeper),
     ]
-    batch = pa.record_batch(columns, schema=DUPLICATES)
-    return batch.take(pa.array(np.argsort(address, kind="stable")))
+    return pa.record_batch(columns, schema=DUPLICATES).take(pa.array(np.argsort(address, kind="stable")))
 
 
-def _shared_band_similarity(column: pa.ChunkedArray, keeper_row: np.ndarray, width: int, rows: int) -> np.ndarray:
-    bands = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    known = pc.list_value_length(bands).to_numpy(zero_copy_only=False) == width
-    values = np.zeros((len(bands), width), np.uint64)
-    values[known] = bands.filter(pa.array(known)).flatten().to_numpy().reshape(-1, width)
-    shared = (values == values[keeper_row]).sum(1) * (known & known[keeper_row])
-    return similarity_from_bands(shared, width, rows)
+@njit
+def _leaders(starts, sketches, content, least_similarity):  # type: ignore[no-untyped-def]
+    """Row of each document's keeper and their equal sketch bytes: int64[n] each. Rows are in order of preference."""
+    n, width = sketches.shape
+    keeper = np.full(n, -1, np.int64)
+    equal_bytes = np.zeros(n, np.int64)
+    least_equal = width * (least_similarity * (1 - 1 / 256) + 1 / 256)
+    for c in range(len(starts) - 1):
+        for leader in range(starts[c], starts[c + 1]):
+            if keeper[leader] >= 0:
+                continue
+            keeper[leader], equal_bytes[leader] = leader, width
+            for row in range(leader + 1, starts[c + 1]):
+                if keeper[row] >= 0:
+                    continue
+                equal = 0
+                for i in range(width):
+                    equal += sketches[leader, i] == sketches[row, i]
+                same = content[leader, 0] == content[row, 0] and content[leader, 1] == content[row, 1]
+                if same or equal >= least_equal:
+                    keeper[row], equal_bytes[row] = leader, equal
+    return keeper, equal_bytes
 
 
 def fill_part(members: pa.Table, part: int, rows: int) -> pa.RecordBatch:
     """DUPLICATES of a whole part: its members of clusters, and every other document as a cluster of its own."""
     own = addresses(part, rows).to_numpy()
     at = (members["address"].to_numpy() & np.uint64((1 << ADDRESS_ROW_BITS) - 1)).astype(np.int64)
-    cluster, keeper, size = own.copy(), own.copy(), np.ones(rows, np.uint32)
-    cluster[at], keeper[at] = members["cluster"].to_numpy(), members["keeper"].to_numpy()
-    size[at] = members["cluster_size"].to_numpy()
+    numbers = {name: own.copy() for name in ("address", "candidates", "cluster", "keeper")}
+    numbers["cluster_size"] = np.ones(rows, np.uint32)
+    for name, column in numbers.items():
+        column[at] = members[name].to_numpy()
     source = np.full(rows, -1, np.int64)
     source[at] = np.arange(len(at))
     lookup = pa.array(source, mask=source < 0)
     taken = {name: members[name].combine_chunks().take(lookup) for name in ("match", "similarity")}
-    columns = [own, cluster, size, keeper]
-    return pa.record_batch([*map(pa.array, columns), taken["match"], taken["similarity"]], schema=DUPLICATES)
+    columns = {name: pa.array(column) for name, column in numbers.items()} | taken
+    return pa.record_batch([columns[field.name] for field in DUPLICATES], schema=DUPLICATES)
