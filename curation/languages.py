@@ -51,7 +51,7 @@ _ALL = (
     ),
     Language(
         code="zh", iso639_3="zho", name="Chinese", scripts=("Hans", "Hant"), confusable=("yue", "wuu", "ja"),
-        sentence_ends=_CJK_ENDS, spaced=False, units_per_word=1.6,
+        sentence_ends=_CJK_ENDS, spaced=False, units_per_word=1.4,
         stop_words=_words("的 了 是 在 和 不 有 我 这 這 为 為 与 與 以 之 中 或 也 就 都 而 及 他 你 可 要 会 會 个 個 上 对 對 于 於"),
     ),
     Language(
@@ -110,7 +110,7 @@ _ALL = (
     ),
     Language(
         code="ja", iso639_3="jpn", name="Japanese", scripts=("Jpan",), confusable=("zh", "yue", "wuu", "ko"),
-        sentence_ends=_CJK_ENDS, spaced=False, units_per_word=1.5,
+        sentence_ends=_CJK_ENDS, spaced=False, units_per_word=1.6,
         stop_words=_words("の に は を が と で も から する し や な へ した して です ます には では また その この"),
     ),
     Language(
@@ -136,12 +136,12 @@ _ALL = (
     ),
     Language(
         code="lo", iso639_3="lao", name="Lao", scripts=("Laoo",), confusable=("th",), sentence_ends=".!?…ຯ",
-        spaced=False, units_per_word=3.0,
+        spaced=False, units_per_word=3.2,
         stop_words=_words("ແລະ ຂອງ ໃນ ທີ່ ການ ເປັນ ໄດ້ ໃຫ້ ມີ ບໍ່ ຈະ ກັບ ວ່າ ຫຼື ຈາກ ໂດຍ ນີ້ ຄວາມ"),
     ),
     Language(
         code="my", iso639_3="mya", name="Burmese", scripts=("Mymr",), confusable=("bo",), sentence_ends="။၊.!?…",
-        spaced=False, units_per_word=2.6,
+        spaced=False, units_per_word=2.5,
         stop_words=_words("သည် ကို နှင့် တွင် မှ ၏ များ သော ရန် အတွက် ဖြစ် ရှိ မ က တို့ နိုင် ပြု ၍"),
     ),
     Language(

@@ -37,7 +37,8 @@ def weights(available: dict[Group, int], mixture: Mixture) -> dict[Group, float]
     out: dict[Group, float] = {}
     for domain, size in domains.items():
         share = named.get(domain, rest * size / others if others else 0.0)
-        inside = {g: float(n) ** (1 / mixture.temperature) for g, n in available.items() if g[1] == domain and n}
+        largest = max((n for g, n in available.items() if g[1] == domain), default=0)  # keeps the powers finite
+        inside = {g: (n / largest) ** (1 / mixture.temperature) for g, n in available.items() if g[1] == domain and n}
         total = sum(inside.values())
         out |= {group: share * weight / total for group, weight in inside.items()}
     scale = sum(out.values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import sysconfig
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -24,11 +25,10 @@ class RecipeError(ValueError):
 def _parse_bytes(value: object) -> object:
     if not isinstance(value, str):
         return value
-    digits = value.strip().rstrip("BKMGTIbkmgti").strip()
-    unit = value.strip()[len(digits) :].strip().upper()
-    if unit not in _UNITS:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", value.strip(), re.ASCII | re.IGNORECASE)
+    if not match or match[2].upper() not in _UNITS:
         raise ValueError(f"'{value}' is not a size; write for example 500000, '32 MiB' or '1.5 GB'")
-    return int(float(digits) * _UNITS[unit])
+    return int(float(match[1]) * _UNITS[match[2].upper()])
 
 
 ByteSize = Annotated[int, BeforeValidator(_parse_bytes), Field(gt=0)]

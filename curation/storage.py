@@ -73,6 +73,7 @@ def list_files(url: str) -> list[str]:
 
 def glob(pattern: str) -> list[str]:
     """Files that match ``pattern``, sorted. ``*`` and ``?`` stay inside one folder; ``**`` crosses folders."""
+    pattern = pattern.removeprefix("file://")
     if not any(mark in pattern for mark in "*?["):
         return [pattern] if exists(pattern) else []
     fixed = pattern[: min(pattern.index(mark) for mark in "*?[" if mark in pattern)]

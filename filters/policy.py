@@ -60,6 +60,8 @@ class Rule(Bounds):
     def _one_kind(self) -> Rule:
         if (self.signal is None) == (self.reject_when is None):
             raise ValueError("a rule has either 'signal' with min or max, or 'reject_when'")
+        if self.signal is None and (self.min is not None or self.max is not None):
+            raise ValueError("min and max belong to a rule on a signal; put them into 'reject_when'")
         if self.signal is not None and self.min is None and self.max is None:
             raise ValueError("a rule on a signal needs min, max or both")
         if self.signal is not None and self.signal not in COLUMNS:
@@ -82,6 +84,9 @@ class Domain(_Strict):
                     close = difflib.get_close_matches(name, self.rules, 1)
                     hint = f"; did you mean '{close[0]}'?" if close else ""
                     raise ValueError(f"languages.{language}: no rule '{name}' on a signal to override{hint}")
+                bounds = overrides[name]
+                if bounds is not None:
+                    _merged(self.rules[name], bounds)  # raises where nothing could pass
         return self
 
 
@@ -158,7 +163,12 @@ def load_policy(name: str) -> Policy:
 
 
 def _explain(error: Any) -> str:
-    return f"{'.'.join(map(str, error['loc']))}: {error['msg'].removeprefix('Value error, ')}"
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        known = [*Policy.model_fields, *Domain.model_fields, *Rule.model_fields]
+        close = difflib.get_close_matches(str(error["loc"][-1]), known, 1)
+        message = "unknown key" + (f"; did you mean '{close[0]}'?" if close else "")
+    return f"{'.'.join(map(str, error['loc'])) or 'policy'}: {message}"
 
 
 def _try(policy: Policy, path: Path) -> None:
@@ -167,9 +177,11 @@ def _try(policy: Policy, path: Path) -> None:
     for domain in policy.domains:
         for name, rule in policy.domains[domain].rules.items():
             try:
-                empty.select(policy._fails(domain, name, rule))
+                found = empty.select(policy._fails(domain, name, rule)).dtypes[0]
             except pl.exceptions.PolarsError as error:
                 known = ", ".join(COLUMNS)
                 raise PolicyError(
                     f"{path}: {domain}.{name}: {str(error).splitlines()[0]}; columns: {known}"
                 ) from error
+            if found != pl.Boolean:
+                raise PolicyError(f"{path}: {domain}.{name}: reject_when gives {found}; it must be true or false")

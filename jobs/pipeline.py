@@ -65,7 +65,7 @@ def print_funnel(selected: Job) -> None:
     for name in ("language", "domain"):
         table.add_column(name)
     for name in ("read", "rejected", "duplicates", "passed", "kept", "kept MB", "asked", "got"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     shown = [row for row in rows if row["kept_documents"]]
     other = [row for row in rows if not row["kept_documents"]]
     for row in sorted(shown, key=lambda r: -r["bytes"]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -14,10 +14,25 @@ from curation.dataset import Job
 
 POLL_SECONDS = 0.5
 console = Console(highlight=False, soft_wrap=True)
+if not console.is_terminal:
+    console.width = 120  # a file or a pipe has no width of its own
 
 
 def say(text: str) -> None:
     console.print(text, markup=False)
+
+
+@contextmanager
+def counter(name: str, total: int, unit: str) -> Iterator[Callable[[int, str], None]]:
+    """A bar on the terminal while the block runs, and the function that moves it: (completed, what to say beside)."""
+    bar = Progress(
+        TextColumn(f"{name:<16}"), BarColumn(20), TextColumn("{task.completed:,}/{task.total:,} " + unit),
+        TextColumn("{task.fields[said]}"), TimeElapsedColumn(), TimeRemainingColumn(), console=console,
+        transient=True, disable=not console.is_terminal,
+    )  # fmt: skip
+    with bar:
+        task = bar.add_task(name, total=total, said="")
+        yield lambda completed, said: bar.update(task, completed=completed, said=said)
 
 
 @contextmanager
@@ -26,19 +41,12 @@ def parts(job: Job, total: int) -> Iterator[None]:
     started = time.monotonic()
     earlier = set(job.finished_parts())
     meter = _Meter(job, earlier)
-    bar = Progress(
-        TextColumn(f"{job.name:<16}"), BarColumn(20), TextColumn("{task.completed}/{task.total} parts"),
-        TextColumn("{task.fields[counts]}"), TimeElapsedColumn(), TimeRemainingColumn(), console=console,
-        transient=True, disable=not console.is_terminal,
-    )  # fmt: skip
     stop = threading.Event()
-    with bar:
-        task = bar.add_task(job.name, total=total, completed=len(earlier), counts="")
+    with counter(job.name, total, "parts") as show:
 
         def watch() -> None:
             while not stop.wait(POLL_SECONDS):
-                finished = meter.update()
-                bar.update(task, completed=finished, counts=meter.text(time.monotonic() - started))
+                show(meter.update(), meter.text(time.monotonic() - started))
 
         thread = threading.Thread(target=watch, daemon=True)
         if console.is_terminal:
@@ -70,5 +78,12 @@ class _Meter:
         return len(finished)
 
     def text(self, seconds: float) -> str:
-        megabytes = self._bytes / 1e6
-        return f"{self._documents:,} documents, {megabytes:,.1f} MB, {megabytes / max(seconds, 1e-9):,.1f} MB/s"
+        return rate(self._documents, self._bytes, seconds)
+
+
+def rate(documents: int, bytes_: int, seconds: float) -> str:
+    """Documents, megabytes and megabytes a second; documents a second where no text is read."""
+    seconds = max(seconds, 1e-9)
+    if not bytes_:
+        return f"{documents:,} documents, {documents / seconds:,.0f} a second"
+    return f"{documents:,} documents, {bytes_ / 1e6:,.1f} MB, {bytes_ / 1e6 / seconds:,.1f} MB/s"

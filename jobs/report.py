@@ -94,10 +94,15 @@ def _pool(run: Run) -> list[Record]:
     for file in sorted(read_manifest(run.output, "rejected")["files"]):
         part = read_part(run.output, "rejected", file, columns)
         part = part.filter(pc.is_valid(part["text"])).slice(0, SAMPLE_POOL - len(rows))
-        rows += part.set_column(5, "text", pc.utf8_slice_codeunits(part["text"], 0, SAMPLE_CHARACTERS)).to_pylist()
+        cut = pc.utf8_slice_codeunits(part["text"], 0, SAMPLE_CHARACTERS + 1)
+        rows += [{**row, "text": _beginning(row["text"])} for row in part.set_column(5, "text", cut).to_pylist()]
         if len(rows) >= SAMPLE_POOL:
             break
     return rows
+
+
+def _beginning(text: str) -> str:
+    return text if len(text) <= SAMPLE_CHARACTERS else f"{text[:SAMPLE_CHARACTERS]}…"
 
 
 def choose_samples(pool: Iterable[Record], reasons: list[str]) -> list[Sample]:

@@ -6,8 +6,6 @@ import json
 import tempfile
 from typing import Any
 
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
 from curation import storage
 from curation.dataset import Job, fingerprint
 from jobs import progress
@@ -93,19 +91,12 @@ def _train(run: Run, shards: str, model: str) -> None:
         device=recipe.device,
         seed=run.recipe.seed,
     )
-    bar = Progress(
-        TextColumn(f"{'train':<16}"), BarColumn(20),
-        TextColumn("{task.completed}/{task.total} steps{task.fields[said]}"),
-        TimeElapsedColumn(), TimeRemainingColumn(), console=progress.console, transient=True,
-        disable=not progress.console.is_terminal,
-    )  # fmt: skip
-    with bar:
-        task = bar.add_task("train", total=recipe.steps, said="")
+    with progress.counter("train", recipe.steps, "steps") as show:
         for metrics in steps(config, train_source, validation_source, model):
-            said = f", loss {metrics.loss:.3f}, {metrics.tokens_per_second:,.0f} tokens/s"
-            bar.update(task, completed=metrics.step, said=said)
+            said = f"loss {metrics.loss:.3f}, {metrics.tokens_per_second:,.0f} tokens/s"
+            show(metrics.step, said)
             if metrics.step % max(1, recipe.steps // 5) == 0 and not progress.console.is_terminal:
-                progress.say(f"{'train':<16} step {metrics.step}/{recipe.steps}{said}")
+                progress.say(f"{'train':<16} step {metrics.step}/{recipe.steps}, {said}")
 
 
 EVALUATION_DOCUMENTS = 50

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import tempfile
+import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -74,15 +75,18 @@ UNSEEN_FRACTION = 0.05
 class _Sample:
     """Streams the sample to the trainer and sets aside some text of each language to measure the tokenizer on."""
 
-    def __init__(self, run: Run, rates: dict[Group, float]) -> None:
-        self._run = run
+    def __init__(self, run: Run, rates: dict[Group, float], show: Callable[[int, str], None]) -> None:
+        self._run, self._show = run, show
         self._rates = {group: min(rate, 1 - UNSEEN_FRACTION) for group, rate in rates.items()}
         self.bytes: dict[str, int] = {}
         self._unseen: dict[str, list[str]] = {}
         self._seen: dict[str, list[str]] = {}
 
     def __iter__(self) -> Iterator[list[str]]:
+        started, read = time.monotonic(), 0
         for group, batch in documents(self._run, ["id", "text"]):
+            read += batch.num_rows
+            self._show(read, progress.rate(read, sum(self.bytes.values()), time.monotonic() - started))
             number = mixture.uniform(batch["id"].to_pylist(), self._run.recipe.seed, "tokenizer")
             taken = pa.array(number < self._rates[group])
             chosen = batch["text"].filter(taken)
@@ -117,8 +121,9 @@ def train_tokenizer(run: Run, selected: Job) -> Job:
     groups = selected.summary()["groups"]
     available = {tuple(name.split("/")): counts["bytes"] for name, counts in groups.items()}
     rates = sample_rates(available, recipe.sample_bytes, recipe.temperature)
-    sample = _Sample(run, rates)
-    with warnings.catch_warnings(record=True) as caught:
+    total = sum(counts["documents"] for counts in groups.values())
+    with progress.counter(job.name, total, "documents read") as show, warnings.catch_warnings(record=True) as caught:
+        sample = _Sample(run, rates, show)
         try:
             trained = train_bpe(iter(sample), recipe.vocab_size)
         except ValueError as error:

@@ -57,7 +57,7 @@ class LanguageIdentifier:
         self._complete = hasattr(self._model, "getLabels")
 
     def identify(self, text: pa.Array) -> tuple[pa.StringArray, np.ndarray]:
-        """Most probable label and its probability: string[n] and float32[n]; ``und`` for text without characters.
+        """Most probable label and its probability: string[n] and float32[n]; ``und`` for blank text.
 
         Reads the first ``characters`` code points. The pybind object is called directly because `FastText.predict` of
         fasttext 0.9.3 fails with NumPy 2.
@@ -67,7 +67,7 @@ class LanguageIdentifier:
         labels = np.full(len(lines), UNDETERMINED, object)
         scores = np.zeros(len(lines), np.float32)
         for row, (label, score) in enumerate(self._predict(lines)):
-            if label:
+            if label and not lines[row].isspace():  # the model labels its end-of-line mark, too
                 labels[row], scores[row] = label.removeprefix(LABEL_PREFIX), min(score, 1.0)
         return pa.array(labels, pa.string()), scores
 

@@ -1,11 +1,13 @@
 """JSON lines, plain or compressed, in ranges of bytes.
 
 Arrow's JSON reader takes whole blocks. A block it refuses is read again line by line, so that one bad line costs one
-dead record and nothing else.
+dead record and nothing else. Inputs with metadata are always read line by line: Arrow would infer the types of the kept
+values from their neighbours, so that a date or a number came out differently in another block.
 """
 
 from __future__ import annotations
 
+import codecs
 import io
 import json
 import zlib
@@ -15,7 +17,6 @@ from typing import Any
 import orjson
 import pyarrow as pa
 import pyarrow.json as pj
-import zstandard
 
 from curation.readers.lines import END, line_blocks
 from curation.readers.raw import EMPTY, RAW, DeadRecord, Read, sample, screen, to_raw, wanted_columns
@@ -37,7 +38,7 @@ def read(path: str, item: Input, start: int, stop: int, max_bytes: int) -> Itera
                 yield Read(EMPTY, [DeadRecord(item.name, path, f"line at byte {block.offset}", 1, error)])
             else:
                 yield _read_block(path, item, block.offset, block.data, max_bytes)
-    except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         message = f"cannot be decompressed or read further: {error}"
         yield Read(EMPTY, [DeadRecord(item.name, path, f"after byte {offset} uncompressed", 1, message)])
 
@@ -46,7 +47,7 @@ def first_keys(path: str, lines: int = 100) -> set[str]:
     """Keys of the first valid lines; empty when there are none."""
     keys: set[str] = set()
     block = next((b for b in line_blocks(path, 0, END, LINE_OVERHEAD) if b.data is not None), None)
-    for line in (block.data or b"").splitlines()[:lines] if block else []:
+    for line in (block.data or b"").removeprefix(codecs.BOM_UTF8).splitlines()[:lines] if block else []:
         try:
             value = orjson.loads(line)
         except orjson.JSONDecodeError:
@@ -57,7 +58,7 @@ def first_keys(path: str, lines: int = 100) -> set[str]:
 
 
 def _read_block(path: str, item: Input, offset: int, data: bytes, max_bytes: int) -> Read:
-    if b"\x00" not in data:  # Arrow's parser stops at a NUL
+    if not item.metadata and b"\x00" not in data:  # Arrow's parser stops at a NUL
         try:
             table = _parse_fast(item, data)
             if table.num_rows == len(data.split(b"\n")) - data.endswith(b"\n"):
@@ -68,13 +69,13 @@ def _read_block(path: str, item: Input, offset: int, data: bytes, max_bytes: int
 
 
 def _parse_fast(item: Input, data: bytes) -> pa.Table:
-    columns = sorted(set(wanted_columns(item).values()) - set(item.metadata))
+    columns = sorted(set(wanted_columns(item).values()))
     table = pj.read_json(
         io.BytesIO(data),
         read_options=pj.ReadOptions(use_threads=False, block_size=len(data) + 1),
         parse_options=pj.ParseOptions(
             explicit_schema=pa.schema([(name, pa.string()) for name in columns]),
-            unexpected_field_behavior="infer" if item.metadata else "ignore",
+            unexpected_field_behavior="ignore",
         ),
     )
     return to_raw(table, item)
@@ -92,12 +93,12 @@ def _parse_lines(path: str, item: Input, offset: int, data: bytes, max_bytes: in
     places: list[int] = []
     dead: list[DeadRecord] = []
     for line in data.splitlines(keepends=True) if b"\r" not in data else data.split(b"\n"):
-        body = line.strip()
+        body = (line if offset else line.removeprefix(codecs.BOM_UTF8)).strip()
         if body:
             try:
                 rows.append(_document(body, item))
                 places.append(offset)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 dead.append(DeadRecord(item.name, path, f"line at byte {offset}", 1, str(error), sample(body)))
         offset += len(line) + (b"\r" in data)
     table = pa.Table.from_pylist(rows, schema=RAW)
@@ -116,7 +117,7 @@ def _document(line: bytes, item: Input) -> dict[str, Any]:
     except orjson.JSONDecodeError as error:
         try:  # Python's parser also takes ill-formed UTF-8 and lone surrogates, which normalisation counts and repairs
             value = json.loads(line.decode("utf-8", "surrogateescape"))
-        except ValueError:
+        except (ValueError, RecursionError):
             raise ValueError(f"not valid JSON: {error}") from error
     if not isinstance(value, dict):
         raise ValueError(f"a line must be a JSON object, this one is {type(value).__name__}")
@@ -130,9 +131,16 @@ def _document(line: bytes, item: Input) -> dict[str, Any]:
         found = value.get(columns[name]) if name in columns else None
         row[name] = found if found is None else _encode(str(found)).decode("utf-8", "replace")
     row["license"] = row["license"] or item.license
-    kept = {name: value.get(name) for name in item.metadata}
-    row["metadata"] = orjson.dumps(kept, default=str).decode() if item.metadata else None
+    row["metadata"] = _json({name: value.get(name) for name in item.metadata}) if item.metadata else None
     return row
+
+
+def _json(value: dict[str, Any]) -> str:
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:  # lone surrogates, integers over 64 bits, deep nesting
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        return _encode(text).decode("utf-8", "replace")
 
 
 def _encode(text: str) -> bytes:

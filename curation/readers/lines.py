@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import zstandard
+import pyarrow as pa
 
 from curation import storage
 
@@ -34,7 +34,7 @@ def open_stream(path: str) -> Any:
     if path.endswith(".gz"):
         return gzip.GzipFile(fileobj=file)
     if path.endswith((".zst", ".zstd")):
-        return zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
+        return pa.CompressedInputStream(file, "zstd")  # unlike zstandard's reader it raises where a frame is cut off
     return file
 
 
@@ -72,7 +72,7 @@ def line_blocks(path: str, start: int, stop: int, limit: int) -> Iterator[Block]
             if whole:
                 yield Block(offset, buffer[:whole], whole)
                 offset, buffer = offset + whole, buffer[whole:]
-            if len(buffer) > limit:
+            if len(buffer) > limit and offset < stop:
                 long_line, skipping = offset, True
                 offset, buffer = offset + len(buffer), b""
         if long_line >= 0:

@@ -99,10 +99,18 @@ def _strings(column: pa.Array) -> pa.Array:
 
 
 def _metadata(table: pa.Table | pa.RecordBatch, names: list[str]) -> pa.Array:
-    frame = pl.from_arrow(pa.table({name: _flat(table[name]) for name in names}))
+    frame = pl.from_arrow(pa.table({name: _no_bytes(_flat(table[name])) for name in names}))
     assert isinstance(frame, pl.DataFrame)
     encoded = frame.select(pl.struct(pl.all()).struct.json_encode()).to_series().to_arrow()
     return encoded.cast(pa.string())
+
+
+def _no_bytes(column: pa.Array) -> pa.Array:
+    """Bytes as strings, since JSON has no bytes; any other column as it is."""
+    if pa.types.is_fixed_size_binary(column.type):
+        column = column.cast(pa.binary())
+    is_bytes = pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type)
+    return _strings(column) if is_bytes else column
 
 
 def screen(table: pa.Table, item: Input, path: str, location: Callable[[int], str], max_bytes: int) -> Read:

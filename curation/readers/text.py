@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 
 import pyarrow as pa
@@ -22,7 +23,7 @@ def read_file(path: str, name: str, item: Input, max_bytes: int) -> Iterator[Rea
             return
         with open_stream(path) as stream:
             data = stream.read(max_bytes + 1)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         yield Read(EMPTY, [DeadRecord(item.name, path, "file", 1, f"cannot be read: {error}")])
         return
     if b"\x00" in data[:8192]:
@@ -35,20 +36,29 @@ def read_file(path: str, name: str, item: Input, max_bytes: int) -> Iterator[Rea
 
 def read_lines(path: str, name: str, item: Input, start: int, stop: int, max_bytes: int) -> Iterator[Read]:
     """Every line that is not blank as one document, for the lines that begin in ``[start, stop)``."""
-    for block in line_blocks(path, start, stop, max_bytes):
-        if block.data is None:
-            error = f"line of {block.length:,} bytes is over annotate.max_document_bytes ({max_bytes:,})"
-            yield Read(EMPTY, [DeadRecord(item.name, path, f"line at byte {block.offset}", 1, error)])
-            continue
-        lines, offsets, at = [], [], block.offset
-        for line in block.data.split(b"\n"):
-            if line.strip():
-                lines.append(line)
-                offsets.append(at)
-            at += len(line) + 1
-        urls = [f"{item.name}/{name}#{offset}" for offset in offsets]
-        table = _rows(lines, urls, item)
-        yield screen(table, item, path, lambda row, at=offsets: f"line at byte {at[row]}", max_bytes)  # type: ignore[misc]
+    offset = start
+    try:
+        for block in line_blocks(path, start, stop, max_bytes):
+            offset = block.offset + block.length
+            if block.data is None:
+                error = f"line of {block.length:,} bytes is over annotate.max_document_bytes ({max_bytes:,})"
+                yield Read(EMPTY, [DeadRecord(item.name, path, f"line at byte {block.offset}", 1, error)])
+            else:
+                yield _read_block(path, name, item, block.offset, block.data, max_bytes)
+    except (OSError, EOFError, zlib.error) as error:
+        message = f"cannot be decompressed or read further: {error}"
+        yield Read(EMPTY, [DeadRecord(item.name, path, f"after byte {offset} uncompressed", 1, message)])
+
+
+def _read_block(path: str, name: str, item: Input, offset: int, data: bytes, max_bytes: int) -> Read:
+    lines, offsets = [], []
+    for line in data.split(b"\n"):
+        if line.strip():
+            lines.append(line.removesuffix(b"\r"))
+            offsets.append(offset)
+        offset += len(line) + 1
+    table = _rows(lines, [f"{item.name}/{name}#{at}" for at in offsets], item)
+    return screen(table, item, path, lambda row: f"line at byte {offsets[row]}", max_bytes)
 
 
 def _rows(texts: list[bytes], urls: list[str], item: Input) -> pa.Table:

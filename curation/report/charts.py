@@ -15,6 +15,7 @@ Point = tuple[float, float]
 BAR_HEIGHT = 12
 SEGMENT_GAP = 0.4  # percent of the width, between the segments of a stacked bar
 LINE_POINTS = 400  # more than a screen can show apart
+SMALLEST_SPAN = 1e-6  # of an axis, relative to its values: differences below it are no news
 PLOT_LEFT, PLOT_RIGHT = 9.0, 99.0  # percent of the width
 PLOT_TOP, PLOT_BOTTOM, PLOT_HEIGHT = 12, 236, 276  # pixels
 
@@ -98,7 +99,7 @@ class _Axes:
 
 def _ticks(low: float, high: float, wanted: int) -> list[float]:
     """Round values that enclose ``[low, high]``: multiples of 1, 2 or 5 times a power of ten, about ``wanted``."""
-    span = (high - low) or abs(high) or 1.0
+    span = max(high - low, SMALLEST_SPAN * max(abs(low), abs(high), 1.0))
     power = 10.0 ** math.floor(math.log10(span / wanted))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor * wanted >= span * (1 - 1e-9))
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -67,6 +68,11 @@ def is_known(code: str) -> bool:
 def group_name(row: Record) -> Html:
     """Language and domain of a funnel row."""
     return join([language_name(row["language"]), tag("small", row["domain"])])
+
+
+def reason_name(reason: str) -> Html:
+    """A reason as code that may break after its dots and underscores."""
+    return tag("code", join(re.split(r"(?<=[._])", reason), "<wbr>"))
 
 
 def add_up(rows: Iterable[Record], language: str, domain: str) -> Record:

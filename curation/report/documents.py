@@ -20,6 +20,7 @@ from curation.report.data import (
     is_known,
     language_name,
     reason_counts,
+    reason_name,
 )
 from curation.report.markup import (
     Column,
@@ -37,7 +38,7 @@ from curation.report.markup import (
 )
 
 STEPS = (("accent", "kept"), ("second", "left out by the mixture"), ("third", "duplicates"), ("fourth", "rejected"))
-REASON_LANGUAGES = 12
+REASON_LANGUAGES = 10
 """Columns of the table of reasons by language: as many as fit on a page."""
 SIZE_BINS = (2, 3, 4, 5, 9, 17, 33, 65, 129, 257)
 """Smallest cluster size of each bin of the histogram; the last bin is open."""
@@ -80,8 +81,8 @@ def reasons(data: ReportData) -> Html | None:
     rows = []
     for reason, number in counts.items():
         drawn = bar(number / most, f"{reason}: {count(number)} documents")
-        rows.append((tag("code", reason), drawn, count(number), percent(number, documents)))
-    explained = paragraph("A document carries every reason that it fails, so the shares overlap.")
+        rows.append((reason_name(reason), drawn, count(number), percent(number, documents)))
+    explained = paragraph("A document counts under every rule that it fails, so the shares overlap.")
     return join([explained, table("Documents by reason", columns, rows), _reasons_by_language(data.funnel, counts)])
 
 
@@ -93,7 +94,7 @@ def _reasons_by_language(rows: Sequence[Record], counts: dict[str, int]) -> Html
     failed = {row["language"]: reason_counts([row]) for row in shown}
     columns = [Column("Reason", "text"), *(Column(language_name(row["language"])) for row in shown)]
     cells = [
-        (tag("code", reason), *(_heat(failed[row["language"]].get(reason, 0), row["documents"]) for row in shown))
+        (reason_name(reason), *(_heat(failed[row["language"]].get(reason, 0), row["documents"]) for row in shown))
         for reason in counts
     ]
     which = f"the {len(shown)} languages with most bytes" if len(shown) < len(known) else "each language"
@@ -198,7 +199,7 @@ def samples(data: ReportData) -> Html | None:
     explained = paragraph("The beginnings of rejected documents under the most frequent reasons.")
     pieces = [explained]
     for reason, group in groupby(data.samples, key=lambda sample: sample.reason):
-        pieces += [tag("h3", tag("code", reason)), *map(_sample, group)]
+        pieces += [tag("h3", reason_name(reason)), *map(_sample, group)]
     return join(pieces)
 
 

@@ -74,6 +74,11 @@ def count(value: float) -> str:
     return f"{value:,.0f}"
 
 
+def large(value: float) -> str:
+    """A count for a tile: in full up to a thousand million, in units of it from there."""
+    return count(value) if value < 1e9 else f"{value / 1e9:,.2f} bn"
+
+
 def percent(part: float, whole: float = 1.0) -> str:
     return f"{part / whole:.1%}" if whole else "–"
 

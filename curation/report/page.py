@@ -14,6 +14,7 @@ from curation.report.markup import (
     decimal,
     escape,
     join,
+    large,
     megabytes,
     paragraph,
     percent,
@@ -76,17 +77,17 @@ def _totals(data: ReportData) -> list[tuple[str, str, str]]:
     facts = []
     if data.annotated is not None:
         read = data.annotated
-        facts.append(("read", count(read["documents"]), f"documents, {megabytes(read['utf8_bytes'])} MB of text"))
+        facts.append(("read", large(read["documents"]), f"documents, {megabytes(read['utf8_bytes'])} MB of text"))
         facts.append(("unreadable", count(read["dead"]), "records"))
     if data.funnel:
         documents_read, kept, size = (
             sum(row[name] for row in data.funnel) for name in ("documents", "kept_documents", "kept_bytes")
         )
-        facts.append(("kept", count(kept), f"documents, {percent(kept, documents_read)} of all; {megabytes(size)} MB"))
+        facts.append(("kept", large(kept), f"documents, {percent(kept, documents_read)} of all; {megabytes(size)} MB"))
     if data.shards:
         numbers = {split: shard["tokens"] for split, shard in data.shards.items()}
         remark = " + ".join(f"{split} {count(number)}" for split, number in numbers.items())
-        facts.append(("tokens", count(sum(numbers.values())), remark))
+        facts.append(("tokens", large(sum(numbers.values())), remark))
     if data.evaluation is not None:
         remark = f"on validation text; mean of languages {decimal(data.evaluation['macro'], 3)}"
         facts.append(("bits per byte", decimal(data.evaluation["micro"], 3), remark))

@@ -2,7 +2,7 @@
 
 CSS = """
 :root { --page: #fdfdfb; --text: #1c2126; --muted: #59616a; --line: #e5e5df; --accent: #0b6b6b; --second: #5c9392;
-  --third: #555c66; --fourth: #8f96a0; --heat: 11 107 107 }
+  --third: #555c66; --fourth: #878e98; --heat: 11 107 107 }
 @media screen and (prefers-color-scheme: dark) {
   :root { color-scheme: dark; --page: #13171a; --text: #e4e6e4; --muted: #a1a9b0; --line: #2c3237; --accent: #5cc8c1;
     --second: #2f7d7a; --third: #9aa2ab; --fourth: #69727c; --heat: 92 200 193 }
@@ -27,26 +27,29 @@ nav { margin-top: 2rem; font-size: 0.92rem; display: flex; flex-wrap: wrap; gap:
 nav a { text-decoration: none }
 nav a:hover { text-decoration: underline }
 code { font: 0.88em/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); gap: 1.75rem 1.5rem;
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(10rem, 1fr)); gap: 1.75rem 1.5rem;
   margin: 2rem 0 2.25rem }
 .tiles dt { color: var(--muted); font-size: 0.86rem }
 .tiles dd { margin: 0 }
-.tiles strong { display: block; font-size: 1.7rem; font-weight: 600; line-height: 1.25; letter-spacing: -0.02em }
+.tiles strong { display: block; font-size: 1.6rem; font-weight: 600; line-height: 1.25; letter-spacing: -0.02em }
 .tiles span { color: var(--muted); font-size: 0.82rem; line-height: 1.35; display: block }
 .scroll { overflow-x: auto; margin: 1rem 0 1.5rem }
 table { border-collapse: collapse; width: 100%; font-size: 0.88rem; line-height: 1.35 }
 th, td { padding: 0.38rem 0.55rem; border-bottom: 1px solid var(--line); text-align: left; font-weight: 400;
   vertical-align: middle }
-thead th { color: var(--muted); font-size: 0.8rem; vertical-align: bottom; border-bottom-color: var(--muted) }
+thead th { color: var(--muted); font-size: 0.8rem; vertical-align: bottom; white-space: normal; overflow-wrap: normal;
+  border-bottom-color: var(--muted) }
 th:first-child { padding-left: 0; position: sticky; left: 0; background: var(--page); white-space: nowrap }
 th small { color: var(--muted); font-size: inherit; margin-left: 0.4em }
 td:last-child, th:last-child { padding-right: 0 }
-.number { text-align: right; white-space: nowrap }
+.number { text-align: right }
+td.number { white-space: nowrap }
 td.bar { width: 38%; min-width: 8rem }
 td.text { min-width: 7rem }
 tr.total th, tr.total td { font-weight: 620 }
-.heat { background: rgb(var(--heat) / var(--share)); padding: 0.1rem 0.35rem; margin: -0.1rem -0.35rem;
-  border-radius: 3px }
+th code { font-size: 0.82em }
+.heat { background: rgb(var(--heat) / var(--share)); padding: 0.1rem 0.35rem; border-radius: 3px }
+figure { margin: 0 }
 svg { display: block; overflow: visible }
 svg text { fill: var(--muted); font-size: 12px }
 .accent { fill: var(--accent); background: var(--accent) }
@@ -70,6 +73,9 @@ footer { margin-top: 5rem; color: var(--muted); font-size: 0.85rem }
   h1 { font-size: 1.9rem }
   section { margin-top: 3.25rem }
   .tiles { grid-template-columns: 1fr 1fr }
+  .tiles strong { font-size: 1.35rem }
+  th:first-child { white-space: normal; overflow-wrap: break-word; min-width: 6.5rem; max-width: 9.5rem }
+  td.bar { min-width: 6rem }
 }
 @media print {
   @page { margin: 16mm }
@@ -79,7 +85,8 @@ footer { margin-top: 5rem; color: var(--muted); font-size: 0.85rem }
   section { margin-top: 2.5rem }
   h2, h3 { break-after: avoid }
   .scroll { overflow: visible }
-  table { font-size: 7.5pt }
+  table, thead th { font-size: 7pt }
+  th, td { padding: 0.25rem 0.3rem }
   td.bar { min-width: 0 }
   tr, figure, .tiles div { break-inside: avoid }
 }

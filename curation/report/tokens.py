@@ -32,7 +32,7 @@ def tokenizer(data: ReportData) -> Html | None:
     premium: dict[str, float] = parallel.get("premium", {})
     names = sorted({*rows, *sampled, *premium}, key=lambda name: (-_ratio(rows, name), name))
     longest = max((_ratio(rows, name) for name in names), default=0.0) or 1.0
-    columns = [Column("Language", "text"), Column("Bytes per token", "bar")]
+    columns = [Column("Language", "text"), Column("More is better", "bar")]
     columns += map(Column, ("Bytes per token", "Tokens per character", "Sample MB"))
     columns += [Column("Premium")] if premium else []
     cells = []
@@ -43,7 +43,7 @@ def tokenizer(data: ReportData) -> Html | None:
         cell += [megabytes(sampled.get(name, 0))]
         cells.append(cell + ([decimal(premium.get(name))] if premium else []))
     said = f"{count(data.tokenizer['vocab_size'])} tokens, trained on {megabytes(sum(sampled.values()))} MB."
-    explained = ["Measured on curated text outside the sample. More bytes per token: shorter sequences."]
+    explained = ["Measured on curated text outside the sample. The more bytes per token, the shorter the sequences."]
     if premium:
         explained.append(
             "The premium is how many tokens the same content takes, against English; over all languages its Gini "
@@ -138,7 +138,7 @@ def _bits_per_byte(evaluation: dict[str, Any] | None) -> list[Html]:
         return [paragraph("The evaluation at the end of training is not there yet.")]
     scores = sorted(evaluation["languages"].items(), key=lambda item: (item[1]["bits_per_byte"], item[0]))
     longest = max((score["bits_per_byte"] for _, score in scores), default=1.0) or 1.0
-    columns = [Column("Language", "text"), Column("Bits per byte", "bar")]
+    columns = [Column("Language", "text"), Column("Fewer is better", "bar")]
     columns += map(Column, ("Bits per byte", "Tokens", "Documents"))
     rows = []
     for language, score in scores:
@@ -146,5 +146,5 @@ def _bits_per_byte(evaluation: dict[str, Any] | None) -> list[Html]:
         drawn = bar(value / longest, f"{value:.3f} bits per byte")
         numbers = (decimal(value, 3), count(score["tokens"]), count(score["documents"]))
         rows.append((language_name(language), drawn, *numbers))
-    explained = paragraph("How many bits the model needs for a byte of validation text; fewer is better.")
+    explained = paragraph("How many bits the model needs for each byte of the validation text.")
     return [tag("h3", "Bits per byte"), explained, table("Bits per byte by language", columns, rows)]

@@ -7,7 +7,8 @@ A *unit* is what stands for a word in every count, n-gram and shingle:
 - one orthographic cluster in Thai, Lao, Burmese and Khmer: a consonant with its vowels and marks, a vowel written
   before it, consonants stacked below it, and in Burmese a following consonant that is killed by asat.
 
-Marks always stay with their unit. Units are hashed over lower-case code points. `Scanner` reuses its buffers: the
+Marks always stay with their unit; a mark that follows none, such as a variation selector after an emoji, makes none.
+Units are hashed over lower-case code points. `Scanner` reuses its buffers: the
 arrays of a `Scan` are valid until the next batch is scanned.
 """
 
@@ -190,7 +191,7 @@ def _continues(state: Any, kind: Any, stacked: Any, code: Any, following: Any, f
 @utf8.inline
 def _opens(kind: Any) -> Any:
     """State of a unit that a character of class ``kind`` opens; none for characters outside units."""
-    if kind in (LETTER, DIGIT, MARK):
+    if kind in (LETTER, DIGIT):
         return LETTER
     if kind in (HAN, HIRAGANA, KATAKANA, CLUSTER):
         return kind
@@ -215,7 +216,9 @@ def _scan(offsets, data, properties, lower, bullets, closers, counts, bounds,  #
         i, end = offsets[d], offsets[d + 1]
         unit, length, state, stacked = _FNV_OFFSET, 0, _STATE_NONE, False
         line, trimmed, pending, indent = _FNV_OFFSET, 0, 0, True  # hash, characters, inner spaces not yet hashed
-        first = last = last2 = last3 = np.int64(0)  # outermost characters of the line that are not spaces
+        first = last = np.int64(0)  # outermost characters of the line that are not spaces
+        unclosed = np.int64(0)  # the last of them that is no closing quote or bracket
+        end_dots = 0  # full stops in a row that end the line
         paragraph, paragraph_characters, in_paragraph = _FNV_OFFSET, 0, False
         in_token = letter_token = False
         dots = 0  # full stops in a row
@@ -296,7 +299,9 @@ def _scan(offsets, data, properties, lower, bullets, closers, counts, bounds,  #
                     pending = 0
                 line = (line ^ np.uint64(code)) * _FNV_PRIME
                 trimmed += 1
-                last3, last2, last = last2, last, code
+                last, end_dots = code, dots
+                if not _is_small(closers, code):
+                    unclosed = code
             if code == _NEWLINE:
                 row[_NEWLINES] += 1
             if code == _NEWLINE or i == end:
@@ -308,9 +313,8 @@ def _scan(offsets, data, properties, lower, bullets, closers, counts, bounds,  #
                     row[_LINE_CHARACTERS] += trimmed
                     row[_BULLETS] += _is_small(bullets, first)
                     row[_SHORT_LINES] += trimmed <= 30
-                    row[_ELLIPSIS_LINES] += last == _ELLIPSIS or (last == _STOP and last2 == _STOP and last3 == _STOP)
-                    closing = _is_small(closers, last) and properties[last2] & SENTENCE_END
-                    row[_TERMINAL_LINES] += (properties[last] & SENTENCE_END) != 0 or closing
+                    row[_ELLIPSIS_LINES] += last == _ELLIPSIS or end_dots >= 3
+                    row[_TERMINAL_LINES] += (properties[unclosed] & SENTENCE_END) != 0
                     paragraph = (paragraph ^ line) * _FNV_PRIME
                     paragraph_characters += trimmed
                     in_paragraph = True
@@ -320,7 +324,8 @@ def _scan(offsets, data, properties, lower, bullets, closers, counts, bounds,  #
                     row[_PARAGRAPHS] += 1
                     paragraph, paragraph_characters, in_paragraph = _FNV_OFFSET, 0, False
                 line, trimmed, pending, indent = _FNV_OFFSET, 0, 0, True
-                first = last = last2 = last3 = np.int64(0)
+                first = last = unclosed = np.int64(0)
+                end_dots = 0
             code = following
         if length > 0:
             unit_hash[units], unit_length[units] = mix(unit), length
