@@ -132,8 +132,7 @@ class Job:
             return False
         if storage.exists(storage.join(self.ledger, "done.json")):
             return True
-        for dataset in self.datasets:
-            storage.sweep_temporary(self.path(dataset))
+        storage.sweep_temporary(self.run)  # the ledger and the funnel may have been cut short as well
         return False
 
     def write_record(self, ordinal: int, record: Record) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from hypothesis import strategies as st
 
@@ -70,6 +71,7 @@ _RANGES = (
 )  # fmt: skip
 
 
+@lru_cache(maxsize=None)
 def letter_class(character: str) -> str:
     """One letter for what a character is to the unit grammar of `units`."""
     code, category = ord(character), unicodedata.category(character)
@@ -96,14 +98,13 @@ def letter_class(character: str) -> str:
     return "s" if character in " \t\n" or category[0] == "Z" else "."
 
 
-_KILLED = r"(?:C(?=K)|C(?=C\Z))"
 _UNIT = re.compile(
-    r"[LD](?:[LDMJSK]|A(?=L))*"  # spaced scripts: letters, digits, marks, apostrophes before letters
-    r"|H[MJSK]*"
-    r"|h[hRMJSK]*"
-    r"|[kR][kRMJSK]*"
-    r"|(?:PM*[CcX]|PM*[JS]|[CcX])(?:[MJKX]|SJ*[Cc]?|c)*"  # a cluster; c is a consonant killed by asat
-    r"|PM*"
+    r"[LD](?:[LDMJS]|A(?=L))*"  # scripts that write spaces: letters, digits, marks, apostrophes before letters
+    r"|H[MJS]*"  # one Han character
+    r"|h[hRMJS]*"  # a run of hiragana
+    r"|[kR][kRMJS]*"  # a run of katakana
+    r"|(?:PM*[CcX]|PM*(?=[SJ])|[CcX])(?:[MJXc]|SJ*[Cc]?)*"  # a cluster
+    r"|PM*"  # a vowel without its consonant
 )
 
 
@@ -114,7 +115,7 @@ def units(text: str) -> list[str]:
         if character == "ー":
             classes[i] = "R"  # the long vowel mark, which goes on in hiragana as well
         if classes[i] == "C" and "\u1000" <= character <= "\u103f" and text[i + 1 : i + 2] in ("\u103a", "\u1037"):
-            classes[i] = "c"  # asat follows, or the dot below that is written before asat
+            classes[i] = "c"  # killed: asat follows, or the dot below that is written before it
     return [text[found.start() : found.end()] for found in _UNIT.finditer("".join(classes))]
 
 

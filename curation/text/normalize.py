@@ -37,20 +37,21 @@ def normalize(text: pa.Array) -> Normalized:
     flags = _inspect(offsets, data, unicode_tables.load().properties)
     invalid = np.zeros(len(text), np.uint32)
     removed = np.zeros(len(text), np.uint32)
-    dirty = np.flatnonzero(flags)
-    if not len(dirty):
-        return Normalized(text.cast(pa.large_binary()).cast(pa.large_string()), invalid, removed)
+    mask = np.zeros(len(text), bool)
     repaired = []
-    for row in dirty:
+    for row in np.flatnonzero(flags):
         raw = data[offsets[row] : offsets[row + 1]].tobytes()
         if flags[row] & REPAIR:
             clean, invalid[row], removed[row] = normalize_bytes(raw)
+        elif unicodedata.is_normalized("NFC", clean := raw.decode()):
+            continue
         else:
-            clean = unicodedata.normalize("NFC", raw.decode())
+            clean = unicodedata.normalize("NFC", clean)
+        mask[row] = True
         repaired.append(clean.encode())
-    mask = np.zeros(len(text), bool)
-    mask[dirty] = True
-    merged = pc.replace_with_mask(text.cast(pa.large_binary()), pa.array(mask), pa.array(repaired, pa.large_binary()))
+    merged = text.cast(pa.large_binary())
+    if repaired:
+        merged = pc.replace_with_mask(merged, pa.array(mask), pa.array(repaired, pa.large_binary()))
     return Normalized(merged.cast(pa.large_string()), invalid, removed)
 
 

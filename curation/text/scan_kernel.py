@@ -1,0 +1,268 @@
+"""The compiled loop of the scan. One function on purpose: its state lives in registers for the whole pass.
+
+Most characters are letters inside a word; they take the short inner loop, which does only what a letter needs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from curation.text import utf8
+from curation.text.unicode_tables import (
+    APOSTROPHE,
+    CLASS_MASK,
+    CLUSTER,
+    CLUSTER_PREFIX,
+    CLUSTER_SUFFIX,
+    DIGIT,
+    HAN,
+    HIRAGANA,
+    JOINER,
+    KATAKANA,
+    LETTER,
+    MARK,
+    PUNCTUATION,
+    SENTENCE_END,
+    SPACE,
+    STACKER,
+    SYMBOL,
+    UPPER,
+)
+
+COUNTS = (
+    "characters",  # code points
+    "letters",  # letters of every script; marks not counted
+    "digits",
+    "punctuation",
+    "symbols",
+    "spaces",  # white space, line ends included
+    "upper",  # upper- or title-case letters
+    "newlines",
+    "units",
+    "unit_characters",  # code points inside units
+    "tokens",  # runs of non-space characters
+    "letter_tokens",  # tokens with at least one letter
+    "hashes",  # '#' characters
+    "ellipses",  # '...' and '…'
+    "sentences",  # runs of sentence-ending marks that end one
+    "lines",  # lines that are not blank
+    "bullet_lines",  # starting with a bullet
+    "ellipsis_lines",  # ending in an ellipsis
+    "terminal_lines",  # ending in a sentence-ending mark, closing quotes and brackets aside
+    "short_lines",  # of at most SHORT_LINE characters
+    "line_characters",  # characters of all lines, outer white space aside
+    "paragraphs",  # blocks of lines between blank lines
+)
+"""Names of the columns of the counts, in the order in which the loop stores them."""
+SHORT_LINE = 30
+"""FineWeb's short line (Penedo et al. 2024)."""
+
+_FNV_OFFSET = np.uint64(0xCBF29CE484222325)
+_FNV_PRIME = np.uint64(0x100000001B3)
+_MIX = np.uint64(0x9E3779B97F4A7C15)
+_ASAT, _DOT_BELOW = 0x103A, 0x1037  # Burmese vowel killer and tone mark
+_HASH, _STOP, _ELLIPSIS, _NEWLINE = ord("#"), ord("."), 0x2026, 10
+_STATE_NONE, _STATE_PREFIX = 0, 100
+"""States of the unit machine besides the class of the unit under way: none, a vowel waiting for its consonant."""
+
+
+@utf8.inline
+def mix(hash_: Any) -> Any:  # pragma: no cover - compiled
+    """Finish a 64-bit hash so that every bit depends on every bit."""
+    hash_ ^= hash_ >> np.uint64(32)
+    hash_ *= _MIX
+    return hash_ ^ (hash_ >> np.uint64(29))
+
+
+@utf8.inline
+def _continues(state: Any, kind: Any, stacked: Any, code: Any, following: Any, following_kind: Any) -> Any:
+    """Whether a character of class ``kind`` belongs to the unit under way (``state``)."""
+    if state == _STATE_NONE:
+        return False
+    if kind in (MARK, JOINER, STACKER):
+        return True
+    if kind in (LETTER, DIGIT):
+        return state == LETTER
+    if kind in (HIRAGANA, KATAKANA):
+        return state == kind or (code == 0x30FC and state == HIRAGANA)
+    if kind == CLUSTER:
+        killed = 0x1000 <= code < 0x1040 and (following in (_ASAT, _DOT_BELOW))
+        return state == _STATE_PREFIX or (state == CLUSTER and (stacked or killed))
+    if kind == CLUSTER_SUFFIX:
+        return state in (CLUSTER, _STATE_PREFIX)
+    if kind == APOSTROPHE:
+        return state == LETTER and following_kind == LETTER
+    return False
+
+
+@utf8.inline
+def _opens(kind: Any) -> Any:
+    """State of a unit that a character of class ``kind`` opens; none for characters outside units."""
+    if kind in (LETTER, DIGIT):
+        return LETTER
+    if kind in (HAN, HIRAGANA, KATAKANA, CLUSTER):
+        return kind
+    if kind == CLUSTER_SUFFIX:
+        return CLUSTER
+    if kind == CLUSTER_PREFIX:
+        return _STATE_PREFIX
+    return _STATE_NONE
+
+
+@utf8.inline
+def _is_small(table: Any, code: Any) -> Any:
+    return code < 0x10000 and table[code] == 1
+
+
+@utf8.njit
+def scan(offsets, data, properties, lower, bullets, closers, counts, bounds,  # type: ignore[no-untyped-def]
+         unit_hash, unit_length, line_hash, line_length, paragraph_hash, paragraph_length):  # fmt: skip
+    """Fill counts int64[n, len(COUNTS)], bounds int64[3, n+1] (units, lines, paragraphs) and the arrays they bound."""
+    units = lines = paragraphs = np.int64(0)
+    for d in range(len(offsets) - 1):
+        characters = letters = digits = punctuation = symbols = spaces = upper = newlines = np.int64(0)
+        unit_characters = tokens = letter_tokens = hashes = ellipses = sentences = np.int64(0)
+        bullet_lines = ellipsis_lines = terminal_lines = short_lines = line_characters = np.int64(0)
+        first_unit, first_line, first_paragraph = units, lines, paragraphs
+
+        at, end = offsets[d], offsets[d + 1]  # `at` is the byte after the character in hand
+        unit, length, state, stacked = _FNV_OFFSET, 0, _STATE_NONE, False
+        line, trimmed, pending, indent = _FNV_OFFSET, 0, 0, True  # hash, characters, inner spaces not yet hashed
+        first = last = np.int64(0)  # outermost characters of the line that are not spaces
+        unclosed = np.int64(0)  # the last of them that is no closing quote or bracket
+        end_dots = 0  # full stops in a row that end the line
+        paragraph, paragraph_characters, in_paragraph = _FNV_OFFSET, 0, False
+        in_token = letter_token = False
+        dots = 0  # full stops in a row
+        ended = False  # inside a run of sentence-ending marks
+        if at == end:
+            bounds[0, d + 1], bounds[1, d + 1], bounds[2, d + 1] = units, lines, paragraphs
+            continue
+        code, at = utf8.decode(data, at)
+        while True:
+            bits = np.int64(properties[code])
+
+            # A letter inside a word, with another character after it.
+            if state == LETTER and bits & ~UPPER == LETTER and at < end:
+                while bits & ~UPPER == LETTER and at < end:
+                    unit = (unit ^ np.uint64(lower[code])) * _FNV_PRIME
+                    line = (line ^ np.uint64(code)) * _FNV_PRIME
+                    length += 1
+                    upper += bits != LETTER
+                    last = code
+                    code, at = utf8.decode(data, at)
+                    bits = np.int64(properties[code])
+                    trimmed += 1
+                    letters += 1
+                    characters += 1
+                unclosed = last
+                letter_token, stacked, ended = True, False, False
+                dots = end_dots = 0
+
+            kind = bits & CLASS_MASK
+            following, following_at = np.int64(_NEWLINE), at
+            if at < end:
+                following, following_at = utf8.decode(data, at)
+            following_kind = np.int64(properties[following]) & CLASS_MASK
+
+            # Units.
+            if _continues(state, kind, stacked, code, following, following_kind):
+                unit = (unit ^ np.uint64(lower[code])) * _FNV_PRIME
+                length += 1
+                if state == _STATE_PREFIX and kind != MARK:
+                    state = CLUSTER
+                stacked = kind == STACKER or (stacked and kind == JOINER)
+            else:
+                if length > 0:
+                    unit_hash[units], unit_length[units] = mix(unit), length
+                    unit_characters += length
+                    units += 1
+                state, length, stacked = _opens(kind), 0, False
+                if state != _STATE_NONE:
+                    unit, length = (_FNV_OFFSET ^ np.uint64(lower[code])) * _FNV_PRIME, 1
+
+            # Characters.
+            characters += 1
+            is_letter = kind == LETTER or (HAN <= kind <= CLUSTER_SUFFIX)
+            letters += is_letter
+            upper += is_letter and bits & UPPER != 0
+            digits += kind == DIGIT
+            punctuation += kind in (PUNCTUATION, APOSTROPHE)
+            symbols += kind == SYMBOL
+            hashes += code == _HASH
+            newlines += code == _NEWLINE
+
+            # Ellipses and sentence ends.
+            dots = dots + 1 if code == _STOP else 0
+            ellipses += code == _ELLIPSIS or dots == 3
+            if bits & SENTENCE_END:
+                # A mark of ASCII ends a sentence only before a space, a closing quote or bracket, or another script;
+                # so '3.14' and 'example.org' do not end one. A run of marks ends one sentence.
+                wide = code > 0x7F and code != _ELLIPSIS
+                open_end = following_kind in (SPACE, HAN) or _is_small(closers, following)
+                if not ended and (wide or open_end):
+                    sentences += 1
+                    ended = True
+            elif not _is_small(closers, code):
+                ended = False
+
+            # Tokens and lines.
+            if kind == SPACE:
+                spaces += 1
+                tokens += in_token
+                letter_tokens += letter_token
+                in_token = letter_token = False
+                pending += 1
+            else:
+                in_token = True
+                letter_token = letter_token or is_letter
+                if indent:
+                    indent, pending, first = False, 0, code
+                if pending > 0:
+                    line = (line ^ np.uint64(0x110000 + pending)) * _FNV_PRIME
+                    trimmed += pending
+                    pending = 0
+                line = (line ^ np.uint64(code)) * _FNV_PRIME
+                trimmed += 1
+                last, end_dots = code, dots
+                if not _is_small(closers, code):
+                    unclosed = code
+            if code == _NEWLINE or at == end:
+                if trimmed > 0:
+                    line = mix(line)
+                    line_hash[lines], line_length[lines] = line, trimmed
+                    lines += 1
+                    line_characters += trimmed
+                    bullet_lines += _is_small(bullets, first)
+                    short_lines += trimmed <= SHORT_LINE
+                    ellipsis_lines += last == _ELLIPSIS or end_dots >= 3
+                    terminal_lines += (properties[unclosed] & SENTENCE_END) != 0
+                    paragraph = (paragraph ^ line) * _FNV_PRIME
+                    paragraph_characters += trimmed
+                    in_paragraph = True
+                if in_paragraph and (trimmed == 0 or at == end):
+                    paragraph_hash[paragraphs], paragraph_length[paragraphs] = mix(paragraph), paragraph_characters
+                    paragraphs += 1
+                    paragraph, paragraph_characters, in_paragraph = _FNV_OFFSET, 0, False
+                line, trimmed, pending, indent = _FNV_OFFSET, 0, 0, True
+                first = last = unclosed = np.int64(0)
+                end_dots = 0
+            if at == end:
+                break
+            code, at = following, following_at
+
+        if length > 0:
+            unit_hash[units], unit_length[units] = mix(unit), length
+            unit_characters += length
+            units += 1
+        tokens += in_token
+        letter_tokens += letter_token
+        bounds[0, d + 1], bounds[1, d + 1], bounds[2, d + 1] = units, lines, paragraphs
+        row = counts[d]
+        row[0], row[1], row[2], row[3], row[4], row[5] = characters, letters, digits, punctuation, symbols, spaces
+        row[6], row[7], row[8], row[9], row[10] = upper, newlines, units - first_unit, unit_characters, tokens
+        row[11], row[12], row[13], row[14], row[15] = letter_tokens, hashes, ellipses, sentences, lines - first_line
+        row[16], row[17], row[18], row[19] = bullet_lines, ellipsis_lines, terminal_lines, short_lines
+        row[20], row[21] = line_characters, paragraphs - first_paragraph

@@ -1,0 +1,69 @@
+"""The job graphs hold no shuffle that a portable engine would do badly: keys are integers, values opaque blocks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import apache_beam as beam
+
+GROUP, RESHUFFLE = "beam:transform:group_by_key:v1", "beam:transform:reshuffle:v1"
+
+
+def _coder(components: Any, coder_id: str) -> str:
+    coder = components.coders[coder_id]
+    name = coder.spec.urn.removeprefix("beam:coder:").removesuffix(":v1")
+    inner = ",".join(_coder(components, child) for child in coder.component_coder_ids)
+    return f"{name}({inner})" if inner else name
+
+
+def shuffles(graph: Any) -> dict[str, str]:
+    """Step -> coder of what it groups, for every GroupByKey that is not inside Beam's own Reshuffle."""
+    components = graph.components
+    inside: set[str] = set()
+    waiting = [child for t in components.transforms.values() if t.spec.urn == RESHUFFLE for child in t.subtransforms]
+    while waiting:
+        name = waiting.pop()
+        inside.add(name)
+        waiting += components.transforms[name].subtransforms
+    return {
+        transform.unique_name: _coder(components, components.pcollections[next(iter(transform.inputs.values()))].coder_id)
+        for name, transform in components.transforms.items()
+        if transform.spec.urn == GROUP and name not in inside
+    }
+
+
+def _steps(graph: Any) -> set[str]:
+    return {transform.unique_name for transform in graph.components.transforms.values()}
+
+
+def test_every_shuffle_of_every_job_has_integer_keys_and_block_values(finished):
+    names = ["Annotate", "Duplicates/Keys", "Each", "Each", "Shard"]
+    assert len(finished.graphs) == len(names), "annotate, dedup, decide, select and shard run one pipeline each"
+    for name, graph in zip(names, finished.graphs, strict=True):
+        assert name in _steps(graph)
+        assert set(shuffles(graph).values()) <= {"kv(varint,bytes)"}, shuffles(graph)
+
+
+def test_only_dedup_groups_at_all_so_text_never_crosses_a_shuffle(finished):
+    grouped = [sorted(shuffles(graph)) for graph in finished.graphs]
+    steps = ("ByComponent", "ByKey", "ByPart", "MembersByPart", "ToOne")
+    assert grouped == [[], [f"Duplicates/{step}" for step in steps], [], [], []]
+
+
+def test_what_is_reshuffled_is_a_few_hundred_bytes_a_part(finished):
+    """Reshuffles spread work units and part numbers; the whole list is in the graph itself, so its size bounds them."""
+    for graph in finished.graphs:
+        payload = sum(len(transform.spec.payload) for transform in graph.components.transforms.values())
+        assert payload < 300_000
+
+
+def test_the_lint_sees_a_pickled_key_and_text_as_a_value():
+    class Key:
+        pass
+
+    with_key, with_text = beam.Pipeline(), beam.Pipeline()
+    with_key | beam.Create([1]) | beam.Map(lambda _: (Key(), b"")) | "Bad" >> beam.GroupByKey()
+    texts = with_text | beam.Create([1]) | beam.Map(lambda _: (1, "text")).with_output_types(tuple[int, str])
+    texts | "Bad" >> beam.GroupByKey()
+    assert shuffles(with_key.to_runner_api())["Bad"] != "kv(varint,bytes)"
+    assert shuffles(with_text.to_runner_api())["Bad"] == "kv(varint,string_utf8)"
