@@ -59,7 +59,7 @@ def main() -> None:
             times.append(time.perf_counter())
             repetition.ngrams(scan)
             times.append(time.perf_counter())
-            counter.compute(scan, languages.to_pylist())
+            counter.compute(text, scan, languages.to_pylist())
             times.append(time.perf_counter())
             minhash.band_hashes(minhash.signatures(scan, recipe.annotate.minhash), recipe.annotate.minhash.bands)
             times.append(time.perf_counter())

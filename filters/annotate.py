@@ -84,7 +84,7 @@ class Annotator:
             "language_score": pa.array(score),
             **self._signature(scan),
         }
-        computed = self._counter.compute(scan, language.to_pylist())
+        computed = self._counter.compute(text, scan, language.to_pylist())
         numbers |= dict(zip(computed.schema.names, computed.columns, strict=True))
         return Annotated(_batch(documents, schema.DOCUMENTS), _batch(numbers, self._schema))
 

@@ -21,53 +21,82 @@ _LARGEST = DUPLICATE_SIZES[-1]
 _SALT = np.uint64(0x9E3779B97F4A7C15)
 
 
+class HashTable:
+    """Scratch of the kernels that count equal things inside one document: open addressing with a generation stamp.
+
+    A slot is a key and, beside it in the same cache line, its stamp and count (stamp << 32 | count). It is free unless
+    its stamp is of the generation under way, so that a new document needs no clearing.
+    """
+
+    def __init__(self) -> None:
+        self.generation = 0
+        self.slots = np.zeros((0, 2), np.uint64)
+
+    def reserve(self, items: int) -> None:
+        """Make room for that many different items of one document at a load of at most a half."""
+        capacity = 1 << max(10, (2 * items - 1).bit_length())
+        if len(self.slots) < capacity or self.generation > _LAST_GENERATION:
+            self.slots = np.zeros((max(capacity, len(self.slots)), 2), np.uint64)
+            self.generation = 0
+
+
+_LAST_GENERATION = 1 << 31
+"""Stamps have 32 bits; the table is cleared long before they run out."""
+_COUNT = np.uint64(0xFFFFFFFF)
+_STAMP_SHIFT = np.uint64(32)
+
+
 class RepetitionCounter:
     """Computes the signals batch by batch, reusing its hash table."""
 
     def __init__(self) -> None:
-        self._keys = np.empty(0, np.uint64)
-        self._stamp = np.empty(0, np.int64)
-        self._count = np.empty(0, np.int32)
-        self._generation = 0
-
-    def _reserve(self, items: int) -> None:
-        capacity = 1 << max(10, (2 * items - 1).bit_length())
-        if len(self._keys) < capacity:
-            self._keys = np.empty(capacity, np.uint64)
-            self._stamp = np.zeros(capacity, np.int64)
-            self._count = np.empty(capacity, np.int32)
-            self._generation = 0
+        self._table = HashTable()
 
     def ngrams(self, scan: Scan) -> dict[str, np.ndarray]:
         """Fractions float64[n] of unit characters in the most frequent 2..4-gram and in duplicate 5..10-grams."""
         n = len(scan.counts)
         out = np.zeros((n, _LARGEST + 1), np.float64)
-        self._reserve(int(np.diff(scan.unit_bounds).max(initial=1)))
-        self._generation = _ngrams(scan.unit_hash, scan.unit_length, scan.unit_bounds, scan.column("unit_characters"),
-                                   self._keys, self._stamp, self._count, self._generation, out)  # fmt: skip
+        table = self._table
+        table.reserve(int(np.diff(scan.unit_bounds).max(initial=1)))
+        table.generation = _ngrams(scan.unit_hash, scan.unit_length, scan.unit_bounds, scan.column("unit_characters"),
+                                   table.slots, table.generation, out)  # fmt: skip
         return {f"top_{k}_gram": out[:, k] for k in TOP_SIZES} | {
             f"duplicate_{k}_gram": out[:, k] for k in DUPLICATE_SIZES
         }
 
     def duplicates(self, hashes: np.ndarray, lengths: np.ndarray, bounds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Items (lines or paragraphs) seen before in their document: their number and characters, int64[n] each."""
-        self._reserve(int(np.diff(bounds).max(initial=1)))
+        table = self._table
+        table.reserve(int(np.diff(bounds).max(initial=1)))
         out = np.zeros((len(bounds) - 1, 2), np.int64)
-        self._generation = _duplicates(hashes, lengths, bounds, self._keys, self._stamp, self._generation, out)
+        table.generation = _duplicates(hashes, lengths, bounds, table.slots, table.generation, out)
         return out[:, 0], out[:, 1]
 
 
 @inline
-def _find(keys: Any, stamp: Any, generation: Any, mask: Any, key: Any) -> Any:
-    """Slot of ``key`` in the open-addressing table; free when its stamp is not of this generation."""
+def find(slots: Any, generation: Any, mask: Any, key: Any) -> Any:
+    """Number of the slot of ``key``, or of the free slot where it belongs."""
     slot = key & mask
-    while stamp[slot] == generation and keys[slot] != key:
+    while slots[slot, 1] >> _STAMP_SHIFT == generation and slots[slot, 0] != key:
         slot = (slot + np.uint64(1)) & mask
     return slot
 
 
 @inline
-def _mask(items: Any) -> Any:
+def add(slots: Any, generation: Any, mask: Any, key: Any) -> Any:
+    """Count one more of ``key``; returns how many there are now."""
+    slot = find(slots, generation, mask, key)
+    state = slots[slot, 1] + np.uint64(1)
+    if (state >> _STAMP_SHIFT) != generation:
+        slots[slot, 0] = key
+        state = (generation << _STAMP_SHIFT) | np.uint64(1)
+    slots[slot, 1] = state
+    return np.int64(state & _COUNT)
+
+
+@inline
+def table_mask(items: Any) -> Any:
+    """Mask of the part of the table that a document of so many items uses: small documents stay in the cache."""
     size = np.uint64(1024)
     while size < np.uint64(2 * items):
         size <<= np.uint64(1)
@@ -75,8 +104,9 @@ def _mask(items: Any) -> Any:
 
 
 @njit
-def _ngrams(unit_hash, unit_length, bounds, characters, keys, stamp, count, generation, out):  # type: ignore[no-untyped-def]
+def _ngrams(unit_hash, unit_length, bounds, characters, slots, generation, out):  # type: ignore[no-untyped-def]
     longest = np.int64(0)
+    generation = np.uint64(generation)
     for d in range(len(bounds) - 1):
         longest = max(longest, bounds[d + 1] - bounds[d])
     gram = np.empty(longest, np.uint64)
@@ -86,51 +116,46 @@ def _ngrams(unit_hash, unit_length, bounds, characters, keys, stamp, count, gene
         n = bounds[d + 1] - first
         if n < 2:
             continue
-        mask = _mask(n)
+        mask = table_mask(n)
         start_character[0] = 0
         for i in range(n):
             gram[i] = unit_hash[first + i]
             start_character[i + 1] = start_character[i] + unit_length[first + i]
         for k in range(2, min(n, 10) + 1):
-            generation += 1
+            generation += np.uint64(1)
             for i in range(n - k + 1):
                 gram[i] = mix((gram[i] * _SALT) ^ unit_hash[first + i + k - 1])
             if k <= 4:
-                best, best_characters = 1, np.int64(0)
+                best, best_characters = np.int64(1), np.int64(0)
                 for i in range(n - k + 1):
-                    slot = _find(keys, stamp, generation, mask, gram[i])
-                    if stamp[slot] != generation:
-                        stamp[slot], keys[slot], count[slot] = generation, gram[i], 1
-                        continue
-                    count[slot] += 1
-                    length = start_character[i + k] - start_character[i]
-                    if count[slot] > best or (count[slot] == best and length * best > best_characters):
-                        best, best_characters = count[slot], length * count[slot]
+                    count = add(slots, generation, mask, gram[i])
+                    if count > 1 and count >= best:
+                        length = (start_character[i + k] - start_character[i]) * count
+                        if count > best or length > best_characters:
+                            best, best_characters = count, length
                 out[d, k] = min(best_characters, start_character[n]) / start_character[n]
             else:
                 repeated, i = np.int64(0), 0
                 while i < n - k + 1:
-                    slot = _find(keys, stamp, generation, mask, gram[i])
-                    if stamp[slot] == generation:
+                    slot = find(slots, generation, mask, gram[i])
+                    if slots[slot, 1] >> _STAMP_SHIFT == generation:
                         repeated += start_character[i + k] - start_character[i]
                         i += k
                     else:
-                        stamp[slot], keys[slot] = generation, gram[i]
+                        slots[slot, 0], slots[slot, 1] = gram[i], generation << _STAMP_SHIFT
                         i += 1
                 out[d, k] = repeated / start_character[n]
     return generation
 
 
 @njit
-def _duplicates(hashes, lengths, bounds, keys, stamp, generation, out):  # type: ignore[no-untyped-def]
+def _duplicates(hashes, lengths, bounds, slots, generation, out):  # type: ignore[no-untyped-def]
+    generation = np.uint64(generation)
     for d in range(len(bounds) - 1):
-        generation += 1
-        mask = _mask(bounds[d + 1] - bounds[d])
+        generation += np.uint64(1)
+        mask = table_mask(bounds[d + 1] - bounds[d])
         for i in range(bounds[d], bounds[d + 1]):
-            slot = _find(keys, stamp, generation, mask, hashes[i])
-            if stamp[slot] == generation:
+            if add(slots, generation, mask, hashes[i]) > 1:
                 out[d, 0] += 1
                 out[d, 1] += lengths[i]
-            else:
-                stamp[slot], keys[slot] = generation, hashes[i]
     return generation

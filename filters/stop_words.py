@@ -6,14 +6,14 @@ A stop word of a script without spaces may be several units; it is found as that
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from curation.languages import CODES, LANGUAGES
 from curation.text.scan import Scan, Scanner, mix
-from curation.text.utf8 import njit
+from curation.text.utf8 import inline, njit
 
 MAXIMUM_WORDS = 64
 """Of one language: a document's distinct stop words are one bit each of a 64-bit word."""
@@ -39,7 +39,7 @@ def table() -> StopWordTable:
         for word in range(len(language.stop_words)):
             units = scan.unit_hash[scan.unit_bounds[word] : scan.unit_bounds[word + 1]]
             longest[number] = max(longest[number], len(units))
-            entries.setdefault(int(_sequence_key(units, number)), word)
+            entries.setdefault(int(sequence_key(units, number)), word)
     size = 1 << (4 * len(entries)).bit_length()
     keys, words = np.zeros(size, np.uint64), np.zeros(size, np.int64)
     for key, word in sorted(entries.items()):
@@ -50,11 +50,24 @@ def table() -> StopWordTable:
     return StopWordTable(keys, words, longest)
 
 
+@inline
+def language_seed(language: Any) -> Any:
+    """Key of the empty sequence in a language: sequences of two languages never share a key by construction."""
+    return mix(np.uint64(language + 1) * _SALT)
+
+
+@inline
+def extend_key(key: Any, unit: Any) -> Any:
+    """Key of a sequence with one more unit."""
+    return mix((key * _SALT) ^ unit)
+
+
 @njit
-def _sequence_key(units: np.ndarray, language: int) -> np.uint64:
-    key = mix(np.uint64(language + 1) * _SALT)
+def sequence_key(units: np.ndarray, language: int) -> np.uint64:
+    """Key of a sequence of unit hashes in a language (its number in `CODES`)."""
+    key = language_seed(language)
     for unit in units:
-        key = mix((key * _SALT) ^ unit)
+        key = extend_key(key, unit)
     return key
 
 
@@ -75,12 +88,12 @@ def _count(unit_hash, bounds, language, keys, words, longest, out):  # type: ign
     for d in range(len(bounds) - 1):
         if language[d] < 0:
             continue
-        seed = mix(np.uint64(language[d] + 1) * _SALT)
+        seed = language_seed(language[d])
         seen = np.uint64(0)
         for i in range(bounds[d], bounds[d + 1]):
             key = seed
             for j in range(i, min(i + longest[language[d]], bounds[d + 1])):
-                key = mix((key * _SALT) ^ unit_hash[j])
+                key = extend_key(key, unit_hash[j])
                 slot = key & mask
                 while keys[slot] != 0 and keys[slot] != key:
                     slot = (slot + np.uint64(1)) & mask

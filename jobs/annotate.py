@@ -7,6 +7,7 @@ from contextlib import ExitStack
 
 import apache_beam as beam
 import pyarrow.compute as pc
+import zstandard
 
 from curation import schema
 from curation.dataset import Job, PartWriter, Record, fingerprint, part_name
@@ -18,7 +19,7 @@ from filters.annotate import Annotator, signals_schema
 from jobs import progress
 from jobs.run_context import JobError, Run
 
-VERSION = 3
+VERSION = 4
 """Raised whenever the job's output changes for the same input, so that old output counts as stale."""
 
 
@@ -28,6 +29,7 @@ def annotate_job(run: Run, plan: Plan) -> Job:
         "version": VERSION,
         "annotate": recipe.annotate.model_dump(exclude={"max_bad_fraction"}),
         "inputs": [item.model_dump(exclude={"paths"}) for item in recipe.inputs],
+        "zstd": zstandard.ZSTD_VERSION,  # a signal measures compression
         "language_model": model_fingerprint(recipe.annotate.language_model),
         "units": plan.fingerprint(),
     }

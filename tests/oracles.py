@@ -190,6 +190,7 @@ class Document:
             "short_lines": sum(len(line) <= 30 for line in self.lines),
             "line_characters": sum(map(len, self.lines)),
             "paragraphs": len(self.paragraphs),
+            "curly_brackets": self.text.count("{") + self.text.count("}"),
         }
 
 

@@ -1,8 +1,8 @@
 """JSON lines, plain or compressed, in ranges of bytes.
 
 Arrow's JSON reader takes whole blocks. A block it refuses is read again line by line, so that one bad line costs one
-dead record and nothing else. Inputs with metadata are always read line by line: Arrow would infer the types of the kept
-values from their neighbours, so that a date or a number came out differently in another block.
+dead record and nothing else. Inputs with metadata are always read line by line: Arrow would infer the types of the
+kept values from their neighbours, so that a date or a number came out differently in another block.
 """
 
 from __future__ import annotations

@@ -20,9 +20,9 @@ import numpy as np
 import pyarrow as pa
 
 from curation.text import scan_kernel, unicode_tables, utf8
-from curation.text.scan_kernel import COUNTS, SHORT_LINE, mix
+from curation.text.scan_kernel import COUNTS, LINE_FACTS, SHORT_LINE, mix
 
-__all__ = ["BULLETS", "COUNTS", "SHORT_LINE", "Scan", "Scanner", "mix"]
+__all__ = ["BULLETS", "COUNTS", "LINE_FACTS", "SHORT_LINE", "Scan", "Scanner", "mix"]
 
 BULLETS = frozenset(map(ord, "•‣◦▪●⁃∙·-*–"))
 _CLOSERS = frozenset(map(ord, "\"'”’»」』）)]】〉》"))
@@ -42,10 +42,16 @@ class Scan(NamedTuple):
     paragraph_hash: np.ndarray  # uint64[paragraphs]
     paragraph_length: np.ndarray  # int32[paragraphs]
     paragraph_bounds: np.ndarray  # int64[n+1]
+    line_facts: np.ndarray  # int32[lines, len(LINE_FACTS)]
 
     def column(self, name: str) -> np.ndarray:
         """One column of `counts`: int64[n]."""
         column: np.ndarray = self.counts[:, _INDEX[name]]
+        return column
+
+    def line(self, name: str) -> np.ndarray:
+        """One column of `line_facts`: int32[lines]."""
+        column: np.ndarray = self.line_facts[:, LINE_FACTS.index(name)]
         return column
 
 
@@ -68,6 +74,7 @@ class Scanner:
         self._room = room
         self._hashes = [np.empty(room, np.uint64) for _ in range(3)]
         self._lengths = [np.empty(room, np.int32) for _ in range(3)]
+        self._line_facts = np.empty((room, len(LINE_FACTS)), np.int32)
 
     def scan(self, text: pa.Array) -> Scan:
         """Scan a string array of valid UTF-8 without nulls."""
@@ -78,10 +85,11 @@ class Scanner:
         bounds = np.zeros((3, n + 1), np.int64)
         (units, lines, paragraphs), lengths = self._hashes, self._lengths
         scan_kernel.scan(offsets, data, self._properties, self._lower, self._bullets, self._closers, counts, bounds,
-              units, lengths[0], lines, lengths[1], paragraphs, lengths[2])  # fmt: skip
+              units, lengths[0], lines, lengths[1], paragraphs, lengths[2], self._line_facts)  # fmt: skip
         end = bounds[:, n]
         return Scan(counts, units[: end[0]], lengths[0][: end[0]], bounds[0], lines[: end[1]], lengths[1][: end[1]],
-                    bounds[1], paragraphs[: end[2]], lengths[2][: end[2]], bounds[2])  # fmt: skip
+                    bounds[1], paragraphs[: end[2]], lengths[2][: end[2]], bounds[2],
+                    self._line_facts[: end[1]])  # fmt: skip
 
 
 def _flag_table(codes: frozenset[int]) -> np.ndarray:

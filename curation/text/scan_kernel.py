@@ -54,16 +54,31 @@ COUNTS = (
     "short_lines",  # of at most SHORT_LINE characters
     "line_characters",  # characters of all lines, outer white space aside
     "paragraphs",  # blocks of lines between blank lines
+    "curly_brackets",  # '{' and '}'
 )
 """Names of the columns of the counts, in the order in which the loop stores them."""
 SHORT_LINE = 30
 """FineWeb's short line (Penedo et al. 2024)."""
+
+LINE_FACTS = (
+    "start",  # first byte of the line in its document, outer white space aside
+    "stop",  # the byte after its last
+    "units",
+    "letters",
+    "digits",
+    "upper",
+    "sentences",
+    "marks",  # LINE_BULLET | LINE_ELLIPSIS | LINE_TERMINAL | LINE_CURLY
+)
+"""Names of the columns of the line facts, in the order in which the loop stores them."""
+LINE_BULLET, LINE_ELLIPSIS, LINE_TERMINAL, LINE_CURLY = 1, 2, 4, 8
 
 _FNV_OFFSET = np.uint64(0xCBF29CE484222325)
 _FNV_PRIME = np.uint64(0x100000001B3)
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _ASAT, _DOT_BELOW = 0x103A, 0x1037  # Burmese vowel killer and tone mark
 _HASH, _STOP, _ELLIPSIS, _NEWLINE = ord("#"), ord("."), 0x2026, 10
+_CURLY_OPEN, _CURLY_CLOSE = ord("{"), ord("}")
 _STATE_NONE, _STATE_PREFIX = 0, 100
 """States of the unit machine besides the class of the unit under way: none, a vowel waiting for its consonant."""
 
@@ -112,20 +127,29 @@ def _opens(kind: Any) -> Any:
 
 
 @utf8.inline
+def _width(code: Any) -> Any:
+    """Bytes of a code point in UTF-8."""
+    return 1 + (code > 0x7F) + (code > 0x7FF) + (code > 0xFFFF)
+
+
+@utf8.inline
 def _is_small(table: Any, code: Any) -> Any:
     return code < 0x10000 and table[code] == 1
 
 
 @utf8.njit
 def scan(offsets, data, properties, lower, bullets, closers, counts, bounds,  # type: ignore[no-untyped-def]
-         unit_hash, unit_length, line_hash, line_length, paragraph_hash, paragraph_length):  # fmt: skip
+         unit_hash, unit_length, line_hash, line_length, paragraph_hash, paragraph_length, line_facts):  # fmt: skip
     """Fill counts int64[n, len(COUNTS)], bounds int64[3, n+1] (units, lines, paragraphs) and the arrays they bound."""
     units = lines = paragraphs = np.int64(0)
     for d in range(len(offsets) - 1):
         characters = letters = digits = punctuation = symbols = spaces = upper = newlines = np.int64(0)
         unit_characters = tokens = letter_tokens = hashes = ellipses = sentences = np.int64(0)
         bullet_lines = ellipsis_lines = terminal_lines = short_lines = line_characters = np.int64(0)
+        curly_brackets = np.int64(0)
         first_unit, first_line, first_paragraph = units, lines, paragraphs
+        line_unit = units  # where the line under way began: units and letters, digits, upper, sentences, curly so far
+        line_letters = line_digits = line_upper = line_sentences = line_curly = np.int64(0)
 
         at, end = offsets[d], offsets[d + 1]  # `at` is the byte after the character in hand
         unit, length, state, stacked = _FNV_OFFSET, 0, _STATE_NONE, False
@@ -133,6 +157,7 @@ def scan(offsets, data, properties, lower, bullets, closers, counts, bounds,  # 
         first = last = np.int64(0)  # outermost characters of the line that are not spaces
         unclosed = np.int64(0)  # the last of them that is no closing quote or bracket
         end_dots = 0  # full stops in a row that end the line
+        start = stop = at  # bytes of the line, outer white space aside
         paragraph, paragraph_characters, in_paragraph = _FNV_OFFSET, 0, False
         in_token = letter_token = False
         dots = 0  # full stops in a row
@@ -157,7 +182,7 @@ def scan(offsets, data, properties, lower, bullets, closers, counts, bounds,  # 
                     trimmed += 1
                     letters += 1
                     characters += 1
-                unclosed = last
+                unclosed, stop = last, at - _width(code)
                 letter_token, stacked, ended = True, False, False
                 dots = end_dots = 0
 
@@ -193,6 +218,7 @@ def scan(offsets, data, properties, lower, bullets, closers, counts, bounds,  # 
             symbols += kind == SYMBOL
             hashes += code == _HASH
             newlines += code == _NEWLINE
+            curly_brackets += code in (_CURLY_OPEN, _CURLY_CLOSE)
 
             # Ellipses and sentence ends.
             dots = dots + 1 if code == _STOP else 0
@@ -219,26 +245,40 @@ def scan(offsets, data, properties, lower, bullets, closers, counts, bounds,  # 
                 in_token = True
                 letter_token = letter_token or is_letter
                 if indent:
-                    indent, pending, first = False, 0, code
+                    indent, pending, first, start = False, 0, code, at - _width(code)
                 if pending > 0:
                     line = (line ^ np.uint64(0x110000 + pending)) * _FNV_PRIME
                     trimmed += pending
                     pending = 0
                 line = (line ^ np.uint64(code)) * _FNV_PRIME
                 trimmed += 1
-                last, end_dots = code, dots
+                last, end_dots, stop = code, dots, at
                 if not _is_small(closers, code):
                     unclosed = code
             if code == _NEWLINE or at == end:
                 if trimmed > 0:
                     line = mix(line)
                     line_hash[lines], line_length[lines] = line, trimmed
+                    is_bullet = _is_small(bullets, first)
+                    is_ellipsis = last == _ELLIPSIS or end_dots >= 3
+                    is_terminal = (properties[unclosed] & SENTENCE_END) != 0
+                    facts = line_facts[lines]
+                    facts[0], facts[1] = start - offsets[d], stop - offsets[d]
+                    facts[2] = units + (length > 0) - line_unit
+                    facts[3], facts[4], facts[5] = letters - line_letters, digits - line_digits, upper - line_upper
+                    facts[6] = sentences - line_sentences
+                    facts[7] = (
+                        LINE_BULLET * is_bullet
+                        + LINE_ELLIPSIS * is_ellipsis
+                        + LINE_TERMINAL * is_terminal
+                        + LINE_CURLY * (curly_brackets > line_curly)
+                    )
                     lines += 1
                     line_characters += trimmed
-                    bullet_lines += _is_small(bullets, first)
+                    bullet_lines += is_bullet
                     short_lines += trimmed <= SHORT_LINE
-                    ellipsis_lines += last == _ELLIPSIS or end_dots >= 3
-                    terminal_lines += (properties[unclosed] & SENTENCE_END) != 0
+                    ellipsis_lines += is_ellipsis
+                    terminal_lines += is_terminal
                     paragraph = (paragraph ^ line) * _FNV_PRIME
                     paragraph_characters += trimmed
                     in_paragraph = True
@@ -249,6 +289,8 @@ def scan(offsets, data, properties, lower, bullets, closers, counts, bounds,  # 
                 line, trimmed, pending, indent = _FNV_OFFSET, 0, 0, True
                 first = last = unclosed = np.int64(0)
                 end_dots = 0
+                line_unit, line_letters, line_digits, line_upper = units, letters, digits, upper
+                line_sentences, line_curly = sentences, curly_brackets
             if at == end:
                 break
             code, at = following, following_at
@@ -265,4 +307,4 @@ def scan(offsets, data, properties, lower, bullets, closers, counts, bounds,  # 
         row[6], row[7], row[8], row[9], row[10] = upper, newlines, units - first_unit, unit_characters, tokens
         row[11], row[12], row[13], row[14], row[15] = letter_tokens, hashes, ellipses, sentences, lines - first_line
         row[16], row[17], row[18], row[19] = bullet_lines, ellipsis_lines, terminal_lines, short_lines
-        row[20], row[21] = line_characters, paragraphs - first_paragraph
+        row[20], row[21], row[22] = line_characters, paragraphs - first_paragraph, curly_brackets

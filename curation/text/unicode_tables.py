@@ -95,8 +95,7 @@ def _flags(character: str) -> int:
     code, category = ord(character), unicodedata.category(character)
     flags = UPPER if character.lower() != character else 0
     combines = unicodedata.combining(character) or 0x1160 <= code <= 0x11FF  # Hangul vowels and finals compose
-    starts_pair = any(unicodedata.normalize("NFC", base + character) != base + character for base in _MAYBE_BASES)
-    if combines or starts_pair or unicodedata.normalize("NFC", character) != character:
+    if combines or character in _second_halves() or unicodedata.normalize("NFC", character) != character:
         flags |= CHECK_NFC
     noncharacter = code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF
     if character in LINE_ENDS or (category == "Cc" and character not in "\t\n") or code == 0xFEFF or noncharacter:
@@ -106,8 +105,16 @@ def _flags(character: str) -> int:
     return flags
 
 
-_MAYBE_BASES = "\u09c7\u0b47\u0bc6\u0bc7\u0b92\u0cc6\u0cca\u0cbf\u0d46\u0d47\u0dd9\u0ddc\u1025\u1b05\U00011347"
-"""First halves of the pairs that compose although their second half has combining class 0 (Unicode NFC_QC=Maybe)."""
+@lru_cache(maxsize=1)
+def _second_halves() -> frozenset[str]:
+    """Second halves of all pairs that compose (Unicode's NFC_QC=Maybe, but for Hangul)."""
+    pairs = ((character, unicodedata.decomposition(character).split()) for character in map(chr, range(CODE_POINTS)))
+    halves = ((character, parts) for character, parts in pairs if len(parts) == 2 and parts[0][0] != "<")
+    return frozenset(
+        chr(int(second, 16))
+        for character, (first, second) in halves
+        if unicodedata.normalize("NFC", chr(int(first, 16)) + chr(int(second, 16))) == character
+    )
 
 
 @lru_cache(maxsize=1)

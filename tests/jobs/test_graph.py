@@ -26,7 +26,9 @@ def shuffles(graph: Any) -> dict[str, str]:
         inside.add(name)
         waiting += components.transforms[name].subtransforms
     return {
-        transform.unique_name: _coder(components, components.pcollections[next(iter(transform.inputs.values()))].coder_id)
+        transform.unique_name: _coder(
+            components, components.pcollections[next(iter(transform.inputs.values()))].coder_id
+        )
         for name, transform in components.transforms.items()
         if transform.spec.urn == GROUP and name not in inside
     }
