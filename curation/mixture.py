@@ -45,19 +45,26 @@ def weights(available: dict[Group, int], mixture: Mixture) -> dict[Group, float]
     return {group: weight / scale for group, weight in out.items()} if scale else {}
 
 
+def deal(weights: dict[Group, float], most: dict[Group, float], budget: float) -> dict[Group, float]:
+    """Deal out ``budget`` in proportion to the weights, no group more than its ``most``; others get what is left."""
+    dealt: dict[Group, float] = {}
+    rest = {group: weight for group, weight in weights.items() if weight > 0}
+    while rest:
+        scale = max(0.0, budget - sum(dealt.values())) / sum(rest.values())
+        full = [group for group, weight in rest.items() if weight * scale >= most[group]]
+        for group in full or list(rest):
+            dealt[group] = most[group] if full else rest[group] * scale
+            del rest[group]
+        if not full:
+            break
+    return dealt
+
+
 def shares(available: dict[Group, int], mixture: Mixture) -> dict[Group, Share]:
     """Deal out the budget; ``available``: bytes per group."""
     asked = weights(available, mixture)
-    budget = mixture.budget * sum(available.values())
-    dealt: dict[Group, float] = {}
-    open_groups = {group: weight for group, weight in asked.items() if weight > 0}
-    while open_groups and budget > 0:
-        scale = budget / sum(open_groups.values())
-        full = {g for g, weight in open_groups.items() if weight * scale >= available[g] * mixture.max_copies}
-        for group in full or set(open_groups):
-            dealt[group] = float(available[group] * mixture.max_copies) if full else open_groups[group] * scale
-            del open_groups[group]
-        budget = mixture.budget * sum(available.values()) - sum(dealt.values()) if full else 0.0
+    most = {group: float(size * mixture.max_copies) for group, size in available.items()}
+    dealt = deal(asked, most, mixture.budget * sum(available.values()))
     total = sum(dealt.values()) or 1.0
     return {
         group: Share(size, asked.get(group, 0.0), dealt.get(group, 0.0) / size if size else 0.0,

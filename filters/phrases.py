@@ -17,7 +17,7 @@ import yaml
 from curation.languages import CODES
 from curation.text.scan import Scan, Scanner
 from curation.text.utf8 import njit
-from filters.stop_words import extend_key, language_seed, sequence_key
+from filters.unit_sequences import extend_key, hash_table, language_seed, look_up, sequence_key, sequences
 
 FILE = Path(__file__).parent / "data" / "boilerplate_phrases.yaml"
 ANY = len(CODES)
@@ -30,7 +30,7 @@ class PhraseTable(NamedTuple):
 
     categories: tuple[str, ...]
     keys: np.ndarray  # uint64[2**k], 0 = free
-    bits: np.ndarray  # uint8[2**k]
+    bits: np.ndarray  # int64[2**k]
     longest: int  # units of the longest phrase
     first_units: np.ndarray  # bool[2**16]: whether a phrase begins with a unit whose hash ends in these bits
 
@@ -47,20 +47,12 @@ def table() -> PhraseTable:
         for language, texts in by_language.items():
             number = ANY if language == "any" else CODES.index(language)
             scan = scanner.scan(pa.array(texts, pa.large_string()))
-            for phrase in range(len(texts)):
-                units = scan.unit_hash[scan.unit_bounds[phrase] : scan.unit_bounds[phrase + 1]]
+            for units in sequences(scan):
                 key = int(sequence_key(units, number))
                 entries[key] = entries.get(key, 0) | 1 << category
                 first_units[units[0] & np.uint64((1 << _FILTER_BITS) - 1)] = True
                 longest = max(longest, len(units))
-    size = 1 << (4 * len(entries)).bit_length()
-    keys, bits = np.zeros(size, np.uint64), np.zeros(size, np.uint8)
-    for key, categories in sorted(entries.items()):
-        slot = key & (size - 1)
-        while keys[slot]:
-            slot = (slot + 1) & (size - 1)
-        keys[slot], bits[slot] = key, categories
-    return PhraseTable(tuple(phrases), keys, bits, longest, first_units)
+    return PhraseTable(tuple(phrases), *hash_table(entries), longest, first_units)
 
 
 def find(scan: Scan, language: np.ndarray) -> np.ndarray:
@@ -77,7 +69,6 @@ def find(scan: Scan, language: np.ndarray) -> np.ndarray:
 
 @njit
 def _find(unit_hash, line_units, line_bounds, unit_bounds, language, keys, bits, longest, first_units, out):  # type: ignore[no-untyped-def]
-    mask = np.uint64(len(keys) - 1)
     filter_mask = np.uint64(len(first_units) - 1)
     for d in range(len(language)):
         unit = unit_bounds[d]
@@ -92,9 +83,7 @@ def _find(unit_hash, line_units, line_bounds, unit_bounds, language, keys, bits,
                     key = language_seed(number)
                     for j in range(i, min(i + longest, end)):
                         key = extend_key(key, unit_hash[j])
-                        slot = key & mask
-                        while keys[slot] != 0 and keys[slot] != key:
-                            slot = (slot + np.uint64(1)) & mask
+                        slot = look_up(keys, key)
                         if keys[slot] == key:
-                            out[line] |= bits[slot]
+                            out[line] |= np.uint8(bits[slot])
             unit = end

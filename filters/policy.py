@@ -89,6 +89,14 @@ class Domain(_Strict):
                     _merged(self.rules[name], bounds)  # raises where nothing could pass
         return self
 
+    def bounds(self, name: str, language: str) -> Bounds | None:
+        """The bounds of the rule ``name`` for documents in ``language``; None where the rule is off for it."""
+        overrides = self.languages.get(language, {})
+        if name not in overrides:
+            return self.rules[name]
+        override = overrides[name]
+        return None if override is None else _merged(self.rules[name], override)
+
 
 class Policy(_Strict):
     name: str
@@ -102,6 +110,10 @@ class Policy(_Strict):
         ]
         return pl.concat_list(failing).list.drop_nulls() if failing else pl.lit([], pl.List(pl.String))
 
+    def columns(self) -> list[str]:
+        """Names of the columns that `reasons` reads, sorted."""
+        return sorted(set(self.reasons().meta.root_names()))
+
     def _failing(self, domain: str) -> list[tuple[str, pl.Expr]]:
         here = pl.col("domain") == domain
         rules = self.domains[domain].rules
@@ -114,8 +126,8 @@ class Policy(_Strict):
         by_language: pl.Expr = _outside(value, rule)
         for language, overrides in self.domains[domain].languages.items():
             if name in overrides:
-                bounds = overrides[name]
-                fails = pl.lit(False) if bounds is None else _outside(value, _merged(rule, bounds))
+                bounds = self.domains[domain].bounds(name, language)
+                fails = pl.lit(False) if bounds is None else _outside(value, bounds)
                 by_language = pl.when(pl.col("language") == language).then(fails).otherwise(by_language)
         return by_language
 
@@ -153,12 +165,23 @@ def load_policy(name: str) -> Policy:
     """
     path = policy_path(name)
     try:
-        policy = Policy.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise PolicyError(f"{path}: not readable as YAML: {error}") from error
+    return parse_policy(data, str(path))
+
+
+def parse_policy(data: object, where: str) -> Policy:
+    """Check a policy given as plain data; ``where`` says in errors where it came from.
+
+    Raises:
+        PolicyError: a rule is wrong; the message names it.
+    """
+    try:
+        policy = Policy.model_validate(data)
     except ValidationError as error:
-        raise PolicyError("\n".join(f"{path}: {_explain(item)}" for item in error.errors())) from error
-    _try(policy, path)
+        raise PolicyError("\n".join(f"{where}: {_explain(item)}" for item in error.errors())) from error
+    _try(policy, where)
     return policy
 
 
@@ -171,7 +194,7 @@ def _explain(error: Any) -> str:
     return f"{'.'.join(map(str, error['loc'])) or 'policy'}: {message}"
 
 
-def _try(policy: Policy, path: Path) -> None:
+def _try(policy: Policy, where: str) -> None:
     """Evaluate every rule on an empty table, so that a misspelt column fails now and not after an hour."""
     empty = pl.DataFrame(schema={**_IDENTITY, **dict.fromkeys(NAMES, pl.Float32)})
     for domain in policy.domains:
@@ -181,7 +204,7 @@ def _try(policy: Policy, path: Path) -> None:
             except pl.exceptions.PolarsError as error:
                 known = ", ".join(COLUMNS)
                 raise PolicyError(
-                    f"{path}: {domain}.{name}: {str(error).splitlines()[0]}; columns: {known}"
+                    f"{where}: {domain}.{name}: {str(error).splitlines()[0]}; columns: {known}"
                 ) from error
             if found != pl.Boolean:
-                raise PolicyError(f"{path}: {domain}.{name}: reject_when gives {found}; it must be true or false")
+                raise PolicyError(f"{where}: {domain}.{name}: reject_when gives {found}; it must be true or false")

@@ -6,18 +6,18 @@ A stop word of a script without spaces may be several units; it is found as that
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from curation.languages import CODES, LANGUAGES
-from curation.text.scan import Scan, Scanner, mix
-from curation.text.utf8 import inline, njit
+from curation.text.scan import Scan, Scanner
+from curation.text.utf8 import njit
+from filters.unit_sequences import extend_key, hash_table, language_seed, look_up, sequence_key, sequences
 
 MAXIMUM_WORDS = 64
 """Of one language: a document's distinct stop words are one bit each of a 64-bit word."""
-_SALT = np.uint64(0x9E3779B97F4A7C15)
 
 
 class StopWordTable(NamedTuple):
@@ -36,39 +36,10 @@ def table() -> StopWordTable:
     for number, language in enumerate(LANGUAGES.values()):
         assert len(language.stop_words) <= MAXIMUM_WORDS
         scan = scanner.scan(pa.array(language.stop_words, pa.large_string()))
-        for word in range(len(language.stop_words)):
-            units = scan.unit_hash[scan.unit_bounds[word] : scan.unit_bounds[word + 1]]
+        for word, units in enumerate(sequences(scan)):
             longest[number] = max(longest[number], len(units))
             entries.setdefault(int(sequence_key(units, number)), word)
-    size = 1 << (4 * len(entries)).bit_length()
-    keys, words = np.zeros(size, np.uint64), np.zeros(size, np.int64)
-    for key, word in sorted(entries.items()):
-        slot = key & (size - 1)
-        while keys[slot]:
-            slot = (slot + 1) & (size - 1)
-        keys[slot], words[slot] = key, word
-    return StopWordTable(keys, words, longest)
-
-
-@inline
-def language_seed(language: Any) -> Any:
-    """Key of the empty sequence in a language: sequences of two languages never share a key by construction."""
-    return mix(np.uint64(language + 1) * _SALT)
-
-
-@inline
-def extend_key(key: Any, unit: Any) -> Any:
-    """Key of a sequence with one more unit."""
-    return mix((key * _SALT) ^ unit)
-
-
-@njit
-def sequence_key(units: np.ndarray, language: int) -> np.uint64:
-    """Key of a sequence of unit hashes in a language (its number in `CODES`)."""
-    key = language_seed(language)
-    for unit in units:
-        key = extend_key(key, unit)
-    return key
+    return StopWordTable(*hash_table(entries), longest)
 
 
 def count(scan: Scan, language: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -84,7 +55,6 @@ def count(scan: Scan, language: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 @njit
 def _count(unit_hash, bounds, language, keys, words, longest, out):  # type: ignore[no-untyped-def]
-    mask = np.uint64(len(keys) - 1)
     for d in range(len(bounds) - 1):
         if language[d] < 0:
             continue
@@ -94,9 +64,7 @@ def _count(unit_hash, bounds, language, keys, words, longest, out):  # type: ign
             key = seed
             for j in range(i, min(i + longest[language[d]], bounds[d + 1])):
                 key = extend_key(key, unit_hash[j])
-                slot = key & mask
-                while keys[slot] != 0 and keys[slot] != key:
-                    slot = (slot + np.uint64(1)) & mask
+                slot = look_up(keys, key)
                 if keys[slot] == key:
                     out[d, 0] += 1
                     seen |= np.uint64(1) << np.uint64(words[slot])

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from curation.readers.units import PlanError
 from curation.recipe import RecipeError, load_recipe
@@ -59,7 +59,7 @@ def plan(recipe: RecipePath, output: Output = None) -> None:
 @app.command()
 def signals() -> None:
     """The table of signals that `annotate` stores for every document."""
-    table = Table("name", "type", "unit", "definition", "source", box=None)
+    table = Table(Column("name", no_wrap=True), "type", "unit", "definition", "source", box=None)
     for signal in SIGNALS:
         table.add_row(*signal)
     progress.console.print(table)

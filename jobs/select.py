@@ -211,7 +211,11 @@ def decide(run: Run, annotated: Job, deduplicated: Job) -> Job:
 
 
 def select(run: Run, annotated: Job, deduplicated: Job) -> Job:
-    """Run both passes, or find them done; writes ``funnel.json``."""
+    """Run both passes, or find them done; writes ``funnel.json``.
+
+    Raises:
+        JobError: the policy or the mixture leaves no document.
+    """
     decided = decide(run, annotated, deduplicated)
     job = select_job(run, decided)
     if job.open():
@@ -223,6 +227,12 @@ def select(run: Run, annotated: Job, deduplicated: Job) -> Job:
     rates = {group: share.rate for group, share in shares.items()}
     step = SelectPart(job, rates, recipe.select.rejected_text, recipe.seed)
     _for_each_part(run, job, annotated.finished_parts(), step)
+    if not any(counts["documents"] for counts in _kept(job).values()):
+        passed = sum(row["passed"] for row in rows)
+        raise JobError(
+            f"the mixture uses none of the {passed:,} documents that passed; raise select.mixture.budget "
+            f"({recipe.select.mixture.budget:g}) or the shares of their domains"
+        )
     storage.write_bytes(run.path("funnel.json"), pretty_json(_finish_funnel(rows, job, shares)))
     job.close({"decisions": decided.fingerprint}, {"groups": _kept(job)})
     return job

@@ -45,19 +45,10 @@ def sample_rates(available: dict[Group, int], sample_bytes: int, temperature: fl
 
     A group's weight is its bytes to the power 1 / temperature; a group smaller than its share is taken whole.
     """
-    total = sum(available.values())
-    # The mixture's water-filling, with a budget of the sample and every group used once at most.
-    weights = {group: max(1, round(size ** (1 / temperature))) for group, size in available.items() if size}
-    rates: dict[Group, float] = {}
-    budget, rest = float(min(sample_bytes, total)), dict(weights)
-    while rest:
-        scale = budget / sum(rest.values())
-        full = [group for group, weight in rest.items() if weight * scale >= available[group]]
-        for group in full or list(rest):
-            rates[group] = 1.0 if full else rest[group] * scale / available[group]
-            budget -= available[group] if full else 0
-            del rest[group]
-    return rates
+    weights = {group: float(size) ** (1 / temperature) for group, size in available.items() if size}
+    most = {group: float(size) for group, size in available.items()}
+    dealt = mixture.deal(weights, most, float(sample_bytes))
+    return {group: size / available[group] for group, size in dealt.items()}
 
 
 def documents(run: Run, columns: list[str]) -> Iterator[tuple[Group, pa.RecordBatch]]:

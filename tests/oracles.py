@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 
 from hypothesis import strategies as st
 
@@ -71,7 +71,7 @@ _RANGES = (
 )  # fmt: skip
 
 
-@lru_cache(maxsize=None)
+@cache
 def letter_class(character: str) -> str:
     """One letter for what a character is to the unit grammar of `units`."""
     code, category = ord(character), unicodedata.category(character)

@@ -29,6 +29,8 @@ def concat(blocks: Iterable[bytes], schema: pa.Schema) -> pa.Table:
 
 def split(batch: pa.RecordBatch, partition: np.ndarray) -> Iterator[tuple[int, bytes]]:
     """Rows by partition number, ``partition``: int64[rows]; empty partitions give nothing."""
+    if not batch.num_rows:
+        return
     order = np.argsort(partition, kind="stable")
     numbers, starts = np.unique(partition[order], return_index=True)
     ordered = batch.take(pa.array(order))

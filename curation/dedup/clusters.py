@@ -113,7 +113,7 @@ def choose_keepers(candidates: pa.Table, least_similarity: float) -> pa.RecordBa
     component = ordered["candidates"].to_numpy()
     address = ordered["address"].to_numpy()
     n = len(component)
-    sketches = np.frombuffer(b"".join(ordered["sketch"].to_pylist()), np.uint8).reshape(n, -1)
+    sketches = np.frombuffer(b"".join(ordered["sketch"].to_pylist()), np.uint8).reshape(n, -1 if n else 1)
     content = np.frombuffer(b"".join(ordered["content_hash"].to_pylist()), np.uint64).reshape(n, 2)
     starts = np.flatnonzero(np.r_[True, component[1:] != component[:-1]])
     keeper_row, equal_bytes = _leaders(np.append(starts, n), sketches, content, least_similarity)
@@ -142,7 +142,6 @@ def _leaders(starts, sketches, content, least_similarity):  # type: ignore[no-un
     n, width = sketches.shape
     keeper = np.full(n, -1, np.int64)
     equal_bytes = np.zeros(n, np.int64)
-    least_equal = width * (least_similarity * (1 - 1 / 256) + 1 / 256)
     for c in range(len(starts) - 1):
         for leader in range(starts[c], starts[c + 1]):
             if keeper[leader] >= 0:
@@ -155,7 +154,8 @@ def _leaders(starts, sketches, content, least_similarity):  # type: ignore[no-un
                 for i in range(width):
                     equal += sketches[leader, i] == sketches[row, i]
                 same = content[leader, 0] == content[row, 0] and content[leader, 1] == content[row, 1]
-                if same or equal >= least_equal:
+                similarity = max(0.0, (equal / width - 1 / 256) / (1 - 1 / 256))  # as minhash.sketch_similarity
+                if same or similarity >= least_similarity:
                     keeper[row], equal_bytes[row] = leader, equal
     return keeper, equal_bytes
 

@@ -10,16 +10,16 @@ from __future__ import annotations
 import codecs
 import io
 import json
-import zlib
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import orjson
 import pyarrow as pa
 import pyarrow.json as pj
 
-from curation.readers.lines import END, line_blocks
-from curation.readers.raw import EMPTY, RAW, DeadRecord, Read, sample, screen, to_raw, wanted_columns
+from curation.readers.lines import END, line_blocks, read_blocks
+from curation.readers.raw import RAW, DeadRecord, Read, sample, screen, to_raw, wanted_columns
 from curation.recipe import Input
 
 LINE_OVERHEAD = 1 << 20
@@ -28,19 +28,8 @@ LINE_OVERHEAD = 1 << 20
 
 def read(path: str, item: Input, start: int, stop: int, max_bytes: int) -> Iterator[Read]:
     """Documents of the lines whose first byte lies in ``[start, stop)``."""
-    limit = 2 * max_bytes + LINE_OVERHEAD
-    offset = start
-    try:
-        for block in line_blocks(path, start, stop, limit):
-            offset = block.offset + block.length
-            if block.data is None:
-                error = f"line of {block.length:,} bytes is longer than a document may be ({max_bytes:,})"
-                yield Read(EMPTY, [DeadRecord(item.name, path, f"line at byte {block.offset}", 1, error)])
-            else:
-                yield _read_block(path, item, block.offset, block.data, max_bytes)
-    except (OSError, EOFError, zlib.error) as error:
-        message = f"cannot be decompressed or read further: {error}"
-        yield Read(EMPTY, [DeadRecord(item.name, path, f"after byte {offset} uncompressed", 1, message)])
+    parse = partial(_read_block, path, item, max_bytes)
+    yield from read_blocks(path, item, start, stop, 2 * max_bytes + LINE_OVERHEAD, parse)
 
 
 def first_keys(path: str, lines: int = 100) -> set[str]:
@@ -57,8 +46,10 @@ def first_keys(path: str, lines: int = 100) -> set[str]:
     return keys
 
 
-def _read_block(path: str, item: Input, offset: int, data: bytes, max_bytes: int) -> Read:
-    if not item.metadata and b"\x00" not in data:  # Arrow's parser stops at a NUL
+def _read_block(path: str, item: Input, max_bytes: int, offset: int, data: bytes) -> Read:
+    # Arrow's parser stops at a NUL and crashes on a block whose first value is null.
+    object_first = data.removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"{"
+    if object_first and not item.metadata and b"\x00" not in data:
         try:
             table = _parse_fast(item, data)
             if table.num_rows == len(data.split(b"\n")) - data.endswith(b"\n"):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import gzip
 import sys
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from curation import storage
+from curation.readers.raw import EMPTY, DeadRecord, Read
+from curation.recipe import Input
 
 BLOCK_BYTES = 8 << 20
 END = sys.maxsize
@@ -79,3 +82,24 @@ def line_blocks(path: str, start: int, stop: int, limit: int) -> Iterator[Block]
             yield Block(long_line, None, offset - long_line)
         elif buffer and not skipping and offset < stop:
             yield Block(offset, buffer, len(buffer))
+
+
+def read_blocks(
+    path: str, item: Input, start: int, stop: int, longest_line: int, parse: Callable[[int, bytes], Read]
+) -> Iterator[Read]:
+    """Parse the blocks of a byte range; a line over the limit and a file that breaks off are dead records.
+
+    ``parse`` takes a block's offset and bytes.
+    """
+    offset = start
+    try:
+        for block in line_blocks(path, start, stop, longest_line):
+            offset = block.offset + block.length
+            if block.data is not None:
+                yield parse(block.offset, block.data)
+                continue
+            error = f"line of {block.length:,} bytes is over the limit of annotate.max_document_bytes"
+            yield Read(EMPTY, [DeadRecord(item.name, path, f"line at byte {block.offset}", 1, error)])
+    except (OSError, EOFError, zlib.error) as error:
+        message = f"cannot be decompressed or read further: {error}"
+        yield Read(EMPTY, [DeadRecord(item.name, path, f"after byte {offset} uncompressed", 1, message)])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
+from functools import partial
 
 import pyarrow as pa
 
 from curation import storage
-from curation.readers.lines import line_blocks, open_stream
+from curation.readers.lines import open_stream, read_blocks
 from curation.readers.raw import EMPTY, RAW, DeadRecord, Read, sample, screen
 from curation.recipe import Input
 
@@ -36,21 +37,11 @@ def read_file(path: str, name: str, item: Input, max_bytes: int) -> Iterator[Rea
 
 def read_lines(path: str, name: str, item: Input, start: int, stop: int, max_bytes: int) -> Iterator[Read]:
     """Every line that is not blank as one document, for the lines that begin in ``[start, stop)``."""
-    offset = start
-    try:
-        for block in line_blocks(path, start, stop, max_bytes):
-            offset = block.offset + block.length
-            if block.data is None:
-                error = f"line of {block.length:,} bytes is over annotate.max_document_bytes ({max_bytes:,})"
-                yield Read(EMPTY, [DeadRecord(item.name, path, f"line at byte {block.offset}", 1, error)])
-            else:
-                yield _read_block(path, name, item, block.offset, block.data, max_bytes)
-    except (OSError, EOFError, zlib.error) as error:
-        message = f"cannot be decompressed or read further: {error}"
-        yield Read(EMPTY, [DeadRecord(item.name, path, f"after byte {offset} uncompressed", 1, message)])
+    parse = partial(_read_block, path, name, item, max_bytes)
+    yield from read_blocks(path, item, start, stop, max_bytes, parse)
 
 
-def _read_block(path: str, name: str, item: Input, offset: int, data: bytes, max_bytes: int) -> Read:
+def _read_block(path: str, name: str, item: Input, max_bytes: int, offset: int, data: bytes) -> Read:
     lines, offsets = [], []
     for line in data.split(b"\n"):
         if line.strip():

@@ -57,7 +57,7 @@ def _ids(rows: list[dict[str, str]]) -> list[str]:
 def test_broken_lines_cost_themselves_alone_wherever_the_units_are_cut(corpus, read, tmp_path, unit_bytes):
     good = _rows(corpus, 40)
     broken = [
-        '{"id": "cut", "text": "unterminated', "", "[1, 2]", "null", '{"id": "no-text"}', '{"id": "n", "text": 7}',
+        "null", '{"id": "cut", "text": "unterminated', "", "[1, 2]", '{"id": "no-text"}', '{"id": "n", "text": 7}',
         '{"id": "null", "text": null}', b'{"id": "nul", "text": "a\x00b"}', "plain text", "{}{}",
     ]  # fmt: skip
     lines: list[Any] = []

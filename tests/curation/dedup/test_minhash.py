@@ -1,0 +1,83 @@
+"""Signatures against datasketch itself, and the LSH curve against its formula."""
+
+import datasketch
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from curation.dedup import minhash
+from curation.recipe import MinHash
+from curation.text.scan import Scanner
+from tests.oracles import clean_text
+
+SCANNER = Scanner()
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.lists(clean_text, max_size=4), st.sampled_from([MinHash(), MinHash(shingle=1, bands=3, rows=2, seed=9)]))
+@example(["", "one", "one two three four", "中文字符串测试", "a b c d e f g h i j"], MinHash())
+def test_signatures_are_those_of_datasketch(texts: list[str], parameters: MinHash) -> None:
+    scan = SCANNER.scan(pa.array(texts, pa.large_string()))
+    signatures = minhash.signatures(scan, parameters)
+    hashes, bounds = minhash.shingle_hashes(scan, parameters.shingle)
+    for row in range(len(texts)):
+        oracle = datasketch.MinHash(
+            num_perm=parameters.bands * parameters.rows, seed=parameters.seed, scheme="affine32", hashfunc=int
+        )
+        oracle.update_batch(hashes[bounds[row] : bounds[row + 1]].tolist())
+        assert np.array_equal(signatures[row], oracle.hashvalues)
+
+
+def test_signatures_load_into_datasketch_lsh() -> None:
+    texts = [f"shared words that all of these documents have in common, and then number {i}" for i in range(3)]
+    scan = SCANNER.scan(pa.array([*texts, "something else entirely, with no word of the others"], pa.large_string()))
+    index = datasketch.MinHashLSH(num_perm=112, params=(14, 8))
+    sketches = [
+        datasketch.LeanMinHash(seed=1, hashvalues=values, scheme="affine32")
+        for values in minhash.signatures(scan, MinHash())
+    ]
+    for number, sketch in enumerate(sketches):
+        index.insert(number, sketch)
+    assert sorted(index.query(sketches[0])) == [0, 1, 2]
+
+
+def test_a_document_shorter_than_a_shingle_is_one_shingle_and_an_empty_one_is_none() -> None:
+    scan = SCANNER.scan(pa.array(["", "one two", "one two", "one three"], pa.large_string()))
+    hashes, bounds = minhash.shingle_hashes(scan, 5)
+    assert np.diff(bounds).tolist() == [0, 1, 1, 1]
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
+def test_bands_depend_on_their_values_and_their_number() -> None:
+    signature = np.arange(112, dtype=np.uint32).reshape(1, 112)
+    same = np.zeros((1, 112), np.uint32)
+    bands = minhash.band_hashes(np.concatenate([signature, signature, same]), 14)
+    assert np.array_equal(bands[0], bands[1])
+    assert len(set(bands[2].tolist())) == 14
+    changed = signature.copy()
+    changed[0, 20] += 1
+    differing = minhash.band_hashes(changed, 14)[0] != bands[0]
+    assert np.flatnonzero(differing).tolist() == [2]
+
+
+@pytest.mark.parametrize(("similarity", "probability"), [(0.7, 0.565), (0.8, 0.924), (0.9, 1.0)])
+def test_catch_probability_is_the_published_one(similarity: float, probability: float) -> None:
+    assert minhash.catch_probability(similarity, 14, 8) == pytest.approx(probability, abs=1e-3)
+
+
+def test_sketches_estimate_jaccard_similarity() -> None:
+    random = np.random.default_rng(0)
+    errors = []
+    for _ in range(50):
+        shared, own = int(random.integers(0, 300)), int(random.integers(1, 300))
+        words = [f"w{n}" for n in random.integers(0, 2**60, shared + 2 * own)]
+        left = " ".join(words[: shared + own])
+        right = " ".join(words[:shared] + words[shared + own :])
+        scan = SCANNER.scan(pa.array([left, right], pa.large_string()))
+        sketches = minhash.sketches(minhash.signatures(scan, MinHash(shingle=1)))
+        estimate = minhash.sketch_similarity((sketches[0] == sketches[1]).sum(), 112)
+        errors.append(estimate - shared / (shared + 2 * own))
+    assert abs(np.mean(errors)) < 0.02
+    assert np.std(errors) < 0.06

@@ -1,0 +1,79 @@
+"""Recipes: what is right loads, and everything wrong is named with file, line, key and remedy."""
+
+from pathlib import Path
+
+import pytest
+
+from curation.recipe import RECIPES_FOLDER, RecipeError, load_recipe
+
+GOOD = """name: test
+output: runs/test
+inputs:
+  - name: web
+    paths: [data/*.jsonl]
+    format: jsonl
+"""
+
+
+def load(tmp_path: Path, text: str):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(text, encoding="utf-8")
+    return load_recipe(path)
+
+
+def problem(tmp_path: Path, text: str) -> str:
+    with pytest.raises(RecipeError) as error:
+        load(tmp_path, text)
+    return str(error.value)
+
+
+def test_paths_are_taken_from_the_folder_of_the_recipe(tmp_path: Path) -> None:
+    assert load(tmp_path, GOOD).inputs[0].paths == [f"{tmp_path}/data/*.jsonl"]
+    assert load(tmp_path, GOOD.replace("data/*", "s3://bucket/*")).inputs[0].paths == ["s3://bucket/*.jsonl"]
+    library = load(tmp_path, GOOD.replace("data/*.jsonl", '"{python_stdlib}/json/*.py"')).inputs[0].paths[0]
+    assert Path(library.replace("*.py", "decoder.py")).is_file()
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        (GOOD + "seeed: 3\n", 7, ["seeed", "unknown key", "did you mean 'seed'"]),
+        (GOOD + "annotate:\n  minhash:\n    bandz: 3\n", 9, ["annotate.minhash.bandz", "did you mean 'bands'"]),
+        (GOOD + "    domian: web\n", 7, ["inputs.0.domian", "did you mean 'domain'"]),
+        (GOOD + "seed: many\n", 7, ["seed", "integer", "'many'"]),
+        (GOOD + "shards: {validation_fraction: 2}\n", 7, ["validation_fraction", "less than 1"]),
+        (GOOD + "annotate: {unit_bytes: 3 apples}\n", 7, ["unit_bytes", "'32 MiB'"]),
+        (GOOD + "select:\n  languages: [en, dee]\n", 7, ["unknown language 'dee'", "did you mean 'de'"]),
+        (GOOD + "select: {mixture: {domains: {web: 0.9, code: 0.2}}}\n", 7, ["add up to 1.1"]),
+        (GOOD + "    language: xx\n", 4, ["language 'xx'"]),
+        (GOOD.replace("output: runs/test\n", ""), 1, ["output", "required"]),
+        (GOOD + "  - name: web\n    paths: [b]\n    format: text\n", 1, ["two inputs are named 'web'"]),
+        (GOOD.replace("jsonl\n", "csv\n"), 6, ["format", "'parquet'", "csv"]),
+    ],
+)
+def test_every_problem_names_its_line_and_remedy(tmp_path: Path, text: str, line: int, words: list[str]) -> None:
+    message = problem(tmp_path, text)
+    assert f"recipe.yaml:{line}: " in message, message
+    for word in words:
+        assert word in message, message
+
+
+def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
+    message = problem(tmp_path, GOOD + "seeed: 1\nannotate: {unit_bytes: 0}\n")
+    assert len(message.splitlines()) == 2
+
+
+def test_what_is_no_recipe_at_all(tmp_path: Path) -> None:
+    assert "not readable as YAML" in problem(tmp_path, "a: [1\n")
+    assert "mapping" in problem(tmp_path, "- a\n")
+    with pytest.raises(RecipeError, match="no such recipe; did you mean 'demo.yaml'"):
+        load_recipe(tmp_path / "demos.yaml")
+
+
+@pytest.mark.parametrize(("written", "bytes_"), [("500000", 500_000), ("32 MiB", 32 << 20), ("1.5 GB", 1_500_000_000)])
+def test_sizes(tmp_path: Path, written: str, bytes_: int) -> None:
+    assert load(tmp_path, GOOD + f"annotate: {{unit_bytes: {written}}}\n").annotate.unit_bytes == bytes_
+
+
+def test_the_shipped_recipe_loads() -> None:
+    assert load_recipe(RECIPES_FOLDER / "demo" / "demo.yaml").name == "demo"
