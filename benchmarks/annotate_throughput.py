@@ -67,9 +67,7 @@ def main() -> None:
             whole += time.perf_counter() - times[-1]
             if not warm:
                 steps = dict(
-                    zip(
-                        ("normalise", "identify", "scan", "n-grams", "signals", "minhash"), np.diff(times), strict=True
-                    )
+                    zip(("normalise", "identify", "scan", "n-grams", "signals", "minhash"), np.diff(times), strict=True)
                 )
                 steps["signals"] -= steps["n-grams"]  # the signals compute the n-grams again
                 for name, value in steps.items():

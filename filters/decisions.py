@@ -61,9 +61,7 @@ def funnel(decisions: pa.Table) -> list[dict[str, Any]]:
         .to_dicts()
     )
     for row in rows:
-        row["reasons"] = {
-            item["reasons"]: item["count"] for item in sorted(row["reasons"], key=lambda i: i["reasons"])
-        }
+        row["reasons"] = {item["reasons"]: item["count"] for item in sorted(row["reasons"], key=lambda i: i["reasons"])}
     return rows
 
 

@@ -15,9 +15,10 @@ import pyarrow as pa
 import yaml
 
 from curation.languages import CODES
+from curation.text.hash_table import hash_table, look_up
 from curation.text.scan import Scan, Scanner
 from curation.text.utf8 import njit
-from filters.unit_sequences import extend_key, hash_table, language_seed, look_up, sequence_key, sequences
+from filters.unit_sequences import extend_key, language_seed, sequence_key, sequences
 
 FILE = Path(__file__).parent / "data" / "boilerplate_phrases.yaml"
 ANY = len(CODES)

@@ -67,9 +67,7 @@ SIGNALS: tuple[Signal, ...] = (
     Signal("upper_ratio", "float32", "ratio", "upper-case letters / letters", OURS),
     Signal("space_ratio", "float32", "ratio", "white space / characters", OURS),
     Signal("letter_ratio", "float32", "ratio", "letters / characters", OURS),
-    Signal(
-        "line_length_mean", "float32", "code points", "characters of lines / lines", "The Stack (arXiv:2211.15533)"
-    ),
+    Signal("line_length_mean", "float32", "code points", "characters of lines / lines", "The Stack (arXiv:2211.15533)"),
     Signal("line_length_max", "uint32", "code points", "longest line", "The Stack (arXiv:2211.15533)"),
     Signal("curly_brackets", "uint32", "characters", "'{' and '}'", C4),
     Signal("longest_unit", "uint32", "code points", "longest unit", C4),

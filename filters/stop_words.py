@@ -12,9 +12,10 @@ import numpy as np
 import pyarrow as pa
 
 from curation.languages import CODES, LANGUAGES
+from curation.text.hash_table import hash_table, look_up
 from curation.text.scan import Scan, Scanner
 from curation.text.utf8 import njit
-from filters.unit_sequences import extend_key, hash_table, language_seed, look_up, sequence_key, sequences
+from filters.unit_sequences import extend_key, language_seed, sequence_key, sequences
 
 MAXIMUM_WORDS = 64
 """Of one language: a document's distinct stop words are one bit each of a 64-bit word."""

@@ -170,10 +170,7 @@ def shard(run: Run, selected: Job, tokenizer: Job) -> Job:
                 step = WriteShard(job, folder, run.recipe.shards, tables, run.recipe.seed)
                 run.execute(
                     lambda p: (
-                        p
-                        | "Units" >> beam.Create(waiting)
-                        | "Spread" >> beam.Reshuffle()
-                        | "Shard" >> beam.ParDo(step)
+                        p | "Units" >> beam.Create(waiting) | "Spread" >> beam.Reshuffle() | "Shard" >> beam.ParDo(step)
                     ),
                     len(waiting),
                 )

@@ -7,9 +7,11 @@ import unicodedata
 from dataclasses import dataclass, field
 from functools import cache
 
+import yaml
 from hypothesis import strategies as st
 
 from curation.languages import SENTENCE_ENDS
+from curation.text.scan import ABBREVIATIONS
 
 BULLETS = "•‣◦▪●⁃∙·-*–"
 CLOSERS = "\"'”’»」』）)]】〉》"
@@ -34,6 +36,7 @@ PIECES = (
     *" \u00a0\u3000\u2003\t\n",
     "\n\n", "\r\n", "\r", "\u2028", "\u0085", "\x0b", "\x00", "\x1b", "\uffff", "\U0001fffe", "\ufdd0",
     *".!?…", "...", "....", ". . .", "#", "3.14", "example.org", "don't", "l’eau", "'", "’", '."', ".)”", "etc.) ",
+    "z. B. ", "Dr. ", "usw.\n", "J. ",
     *BULLETS, *CLOSERS, *"$€+=^~`_/\\%&@(«“",
     "می\u200cخواهم", "ประเทศไทย", "ລາວ", "မြန်မာ", "ភាសាខ្មែរ", "ひらがな", "カタカナ", "word", "WORD", "naïve",
 )  # fmt: skip
@@ -198,18 +201,44 @@ def sentences(text: str) -> int:
     """Runs of sentence-ending marks, closing quotes and brackets among them aside, with one that ends a sentence.
 
     A mark beyond ASCII ends one, but for the ellipsis; another mark does so before white space, a Han character, a
-    closing quote or bracket, or the end of the text.
+    closing quote or bracket, or the end of the text, unless it is a full stop inside a line that follows a single
+    letter or the last unit of an abbreviation.
     """
     ends, closers = re.escape(SENTENCE_ENDS), re.escape(CLOSERS)
+    stops_after_abbreviation = {
+        end
+        for unit, end in units_with_ends(text)
+        if text[end : end + 1] == "."
+        and text[end + 1 : end + 2] not in ("", "\n")
+        and (lower(unit) in abbreviations() or (len(unit) == 1 and letter_class(unit) == "L"))
+    }
     found = 0
     for run in re.finditer(f"[{ends}{closers}]+", text):
         for at in range(run.start(), run.end()):
             following = text[at + 1 : at + 2]
             open_end = not following or following in CLOSERS or letter_class(following) in "sH"
+            if at in stops_after_abbreviation:
+                open_end = False
             if text[at] in SENTENCE_ENDS and (open_end or (text[at] > "\x7f" and text[at] != "…")):
                 found += 1
                 break
     return found
+
+
+def units_with_ends(text: str) -> list[tuple[str, int]]:
+    """The units of a text and the positions behind them."""
+    out, at = [], 0
+    for unit in units(text):
+        at = text.index(unit, at) + len(unit)
+        out.append((unit, at))
+    return out
+
+
+@cache
+def abbreviations() -> set[str]:
+    """The last units, in lower case, of the abbreviations of all languages."""
+    listed = yaml.safe_load(ABBREVIATIONS.read_text("utf-8"))
+    return {lower(units(text)[-1]) for texts in listed.values() for text in texts if len(units(text)[-1]) > 1}
 
 
 def ends_sentence(line: str) -> bool:

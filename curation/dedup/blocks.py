@@ -31,6 +31,8 @@ def split(batch: pa.RecordBatch, partition: np.ndarray) -> Iterator[tuple[int, b
     """Rows by partition number, ``partition``: int64[rows]; empty partitions give nothing."""
     if not batch.num_rows:
         return
+    if not batch.num_rows:
+        return
     order = np.argsort(partition, kind="stable")
     numbers, starts = np.unique(partition[order], return_index=True)
     ordered = batch.take(pa.array(order))

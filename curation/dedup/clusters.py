@@ -106,6 +106,8 @@ def choose_keepers(candidates: pa.Table, least_similarity: float) -> pa.RecordBa
     least ``least_similarity`` similar to it form its cluster; the best of the rest keeps the next, and so on. So no
     document is removed for its likeness to something that is itself only like the kept one.
     """
+    if not candidates.num_rows:
+        return pa.RecordBatch.from_pylist([], schema=DUPLICATES)
     ordered = candidates.sort_by(
         [("candidates", "ascending"), ("failing", "ascending"), ("characters", "descending"), ("id", "ascending"),
          ("address", "ascending")]

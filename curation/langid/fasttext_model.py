@@ -77,8 +77,7 @@ class LanguageIdentifier:
         if self._complete:
             labels, scores = self._model.multilinePredict(lines, 1, 0.0, "strict")
             return [
-                (label[0], float(score[0])) if label else ("", 0.0)
-                for label, score in zip(labels, scores, strict=True)
+                (label[0], float(score[0])) if label else ("", 0.0) for label, score in zip(labels, scores, strict=True)
             ]
         best = (self._model.predict(line, 1, 0.0, "strict") for line in lines)
         return [(found[0][1], float(found[0][0])) if found else ("", 0.0) for found in best]

@@ -15,6 +15,8 @@ from curation.readers.raw import EMPTY, DeadRecord, Read
 from curation.recipe import Input
 
 BLOCK_BYTES = 8 << 20
+PIECE_BYTES = 64 << 10
+"""Read at once from a compressed stream: a read that meets a break loses what it had."""
 END = sys.maxsize
 
 
@@ -33,12 +35,12 @@ def is_compressed(path: str) -> bool:
 def open_stream(path: str) -> Any:
     """A binary stream of the uncompressed bytes; members and frames of concatenated files are all read."""
     filesystem, inner = storage.resolve(path)
-    file = filesystem.open_input_file(inner)
+    if not is_compressed(path):
+        return filesystem.open_input_file(inner)
+    file = filesystem.open_input_stream(inner, compression=None, buffer_size=BLOCK_BYTES)
     if path.endswith(".gz"):
         return gzip.GzipFile(fileobj=file)
-    if path.endswith((".zst", ".zstd")):
-        return pa.CompressedInputStream(file, "zstd")  # unlike zstandard's reader it raises where a frame is cut off
-    return file
+    return pa.CompressedInputStream(file, "zstd")  # unlike zstandard's reader it raises where a frame is cut off
 
 
 def line_blocks(path: str, start: int, stop: int, limit: int) -> Iterator[Block]:
@@ -54,7 +56,7 @@ def line_blocks(path: str, start: int, stop: int, limit: int) -> Iterator[Block]
         if start > 0:
             offset = start - 1
             stream.seek(offset)
-        while data := stream.read(BLOCK_BYTES):
+        for data in _read_blockwise(stream, PIECE_BYTES if is_compressed(path) else BLOCK_BYTES):
             buffer += data
             if skipping:
                 cut = buffer.find(b"\n") + 1
@@ -82,6 +84,23 @@ def line_blocks(path: str, start: int, stop: int, limit: int) -> Iterator[Block]
             yield Block(long_line, None, offset - long_line)
         elif buffer and not skipping and offset < stop:
             yield Block(offset, buffer, len(buffer))
+
+
+def _read_blockwise(stream: Any, piece_bytes: int) -> Iterator[bytes]:
+    """About `BLOCK_BYTES` at a time; where the stream breaks off, what came before and then the error."""
+    data = bytearray()
+    try:
+        while piece := stream.read1(piece_bytes):
+            data += piece
+            if len(data) >= BLOCK_BYTES:
+                yield bytes(data)
+                data.clear()
+    except (OSError, EOFError, zlib.error):
+        if data:
+            yield bytes(data)
+        raise
+    if data:
+        yield bytes(data)
 
 
 def read_blocks(

@@ -28,9 +28,7 @@ def read_file(path: str, name: str, item: Input, max_bytes: int) -> Iterator[Rea
         yield Read(EMPTY, [DeadRecord(item.name, path, "file", 1, f"cannot be read: {error}")])
         return
     if b"\x00" in data[:8192]:
-        yield Read(
-            EMPTY, [DeadRecord(item.name, path, "file", 1, "not a text file: it holds NUL bytes", sample(data))]
-        )
+        yield Read(EMPTY, [DeadRecord(item.name, path, "file", 1, "not a text file: it holds NUL bytes", sample(data))])
         return
     yield screen(_rows([data], [f"{item.name}/{name}"], item), item, path, lambda _: "file", max_bytes)
 

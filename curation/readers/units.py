@@ -57,9 +57,9 @@ class Plan:
     files: tuple[dict[str, object], ...]  # name, bytes and fingerprint of every input file
 
     def fingerprint(self) -> list[dict[str, object]]:
-        return [
-            {**asdict(unit), "slices": [(s.name, s.start, s.stop) for s in unit.slices]} for unit in self.units
-        ] + [*self.files]
+        return [{**asdict(unit), "slices": [(s.name, s.start, s.stop) for s in unit.slices]} for unit in self.units] + [
+            *self.files
+        ]
 
 
 def plan_units(recipe: Recipe) -> Plan:

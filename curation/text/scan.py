@@ -14,18 +14,23 @@ arrays of a `Scan` are valid until the next batch is scanned.
 
 from __future__ import annotations
 
+from functools import lru_cache
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import yaml
 
 from curation.text import scan_kernel, unicode_tables, utf8
+from curation.text.hash_table import hash_table
 from curation.text.scan_kernel import COUNTS, LINE_FACTS, SHORT_LINE, mix
 
 __all__ = ["BULLETS", "COUNTS", "LINE_FACTS", "SHORT_LINE", "Scan", "Scanner", "mix"]
 
 BULLETS = frozenset(map(ord, "•‣◦▪●⁃∙·-*–"))
 _CLOSERS = frozenset(map(ord, "\"'”’»」』）)]】〉》"))
+ABBREVIATIONS = Path(__file__).with_name("abbreviations.yaml")
 _INDEX = {name: i for i, name in enumerate(COUNTS)}
 
 
@@ -58,8 +63,10 @@ class Scan(NamedTuple):
 class Scanner:
     """Scans batches, reusing its buffers from one to the next."""
 
-    def __init__(self) -> None:
+    def __init__(self, abbreviations: np.ndarray | None = None) -> None:
+        """``abbreviations``: hash table of the last units of abbreviations, by default of all 29 languages."""
         tables = unicode_tables.load()
+        self._abbreviations = abbreviation_table() if abbreviations is None else abbreviations
         self._properties, self._lower = tables.properties, tables.lower
         self._bullets = _flag_table(BULLETS)
         self._closers = _flag_table(_CLOSERS)
@@ -84,12 +91,22 @@ class Scanner:
         counts = np.zeros((n, len(COUNTS)), np.int64)
         bounds = np.zeros((3, n + 1), np.int64)
         (units, lines, paragraphs), lengths = self._hashes, self._lengths
-        scan_kernel.scan(offsets, data, self._properties, self._lower, self._bullets, self._closers, counts, bounds,
-              units, lengths[0], lines, lengths[1], paragraphs, lengths[2], self._line_facts)  # fmt: skip
+        scan_kernel.scan(offsets, data, self._properties, self._lower, self._bullets, self._closers,
+                         self._abbreviations, counts, bounds, units, lengths[0], lines, lengths[1],
+                         paragraphs, lengths[2], self._line_facts)  # fmt: skip
         end = bounds[:, n]
         return Scan(counts, units[: end[0]], lengths[0][: end[0]], bounds[0], lines[: end[1]], lengths[1][: end[1]],
                     bounds[1], paragraphs[: end[2]], lengths[2][: end[2]], bounds[2],
                     self._line_facts[: end[1]])  # fmt: skip
+
+
+@lru_cache(maxsize=1)
+def abbreviation_table() -> np.ndarray:
+    """Hash table uint64[2**k] of the last units of the abbreviations in `abbreviations.yaml`, one letter ones aside."""
+    texts = [text for language in yaml.safe_load(ABBREVIATIONS.read_text("utf-8")).values() for text in language]
+    scan = Scanner(np.zeros(2, np.uint64)).scan(pa.array(texts, pa.large_string()))
+    last = scan.unit_bounds[1:] - 1
+    return hash_table(dict.fromkeys(scan.unit_hash[last][scan.unit_length[last] > 1].tolist(), 1))[0]
 
 
 def _flag_table(codes: frozenset[int]) -> np.ndarray:

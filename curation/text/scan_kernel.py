@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from curation.text import utf8
+from curation.text.hash_table import look_up
 from curation.text.unicode_tables import (
     APOSTROPHE,
     CLASS_MASK,
@@ -138,7 +139,7 @@ def _is_small(table: Any, code: Any) -> Any:
 
 
 @utf8.njit
-def scan(offsets, data, properties, lower, bullets, closers, counts, bounds,  # type: ignore[no-untyped-def]
+def scan(offsets, data, properties, lower, bullets, closers, abbreviations, counts, bounds,  # type: ignore[no-untyped-def]
          unit_hash, unit_length, line_hash, line_length, paragraph_hash, paragraph_length, line_facts):  # fmt: skip
     """Fill counts int64[n, len(COUNTS)], bounds int64[3, n+1] (units, lines, paragraphs) and the arrays they bound."""
     units = lines = paragraphs = np.int64(0)
@@ -161,6 +162,7 @@ def scan(offsets, data, properties, lower, bullets, closers, counts, bounds,  # 
         paragraph, paragraph_characters, in_paragraph = _FNV_OFFSET, 0, False
         in_token = letter_token = False
         dots = 0  # full stops in a row
+        previous_kind = np.int64(SPACE)
         ended = False  # inside a run of sentence-ending marks
         if at == end:
             bounds[0, d + 1], bounds[1, d + 1], bounds[2, d + 1] = units, lines, paragraphs
@@ -184,6 +186,7 @@ def scan(offsets, data, properties, lower, bullets, closers, counts, bounds,  # 
                     characters += 1
                 unclosed, stop = last, at - _width(code)
                 letter_token, stacked, ended = True, False, False
+                previous_kind = np.int64(LETTER)
                 dots = end_dots = 0
 
             kind = bits & CLASS_MASK
@@ -193,6 +196,7 @@ def scan(offsets, data, properties, lower, bullets, closers, counts, bounds,  # 
             following_kind = np.int64(properties[following]) & CLASS_MASK
 
             # Units.
+            before, before_length = np.uint64(0), 0  # the unit that ends right before this character
             if _continues(state, kind, stacked, code, following, following_kind):
                 unit = (unit ^ np.uint64(lower[code])) * _FNV_PRIME
                 length += 1
@@ -201,7 +205,8 @@ def scan(offsets, data, properties, lower, bullets, closers, counts, bounds,  # 
                 stacked = kind == STACKER or (stacked and kind == JOINER)
             else:
                 if length > 0:
-                    unit_hash[units], unit_length[units] = mix(unit), length
+                    before, before_length = mix(unit), length
+                    unit_hash[units], unit_length[units] = before, length
                     unit_characters += length
                     units += 1
                 state, length, stacked = _opens(kind), 0, False
@@ -225,9 +230,13 @@ def scan(offsets, data, properties, lower, bullets, closers, counts, bounds,  # 
             ellipses += code == _ELLIPSIS or dots == 3
             if bits & SENTENCE_END:
                 # A mark of ASCII ends a sentence only before a space, a closing quote or bracket, or another script;
-                # so '3.14' and 'example.org' do not end one. A run of marks ends one sentence.
+                # so '3.14' and 'example.org' do not end one. Nor does a full stop after a single letter or a known
+                # abbreviation inside a line. A run of marks ends one sentence.
                 wide = code > 0x7F and code != _ELLIPSIS
                 open_end = following_kind in (SPACE, HAN) or _is_small(closers, following)
+                if open_end and code == _STOP and before_length > 0 and following != _NEWLINE:
+                    initial = before_length == 1 and previous_kind == LETTER
+                    open_end = not (initial or abbreviations[look_up(abbreviations, before)] == before)
                 if not ended and (wide or open_end):
                     sentences += 1
                     ended = True
@@ -293,6 +302,7 @@ def scan(offsets, data, properties, lower, bullets, closers, counts, bounds,  # 
                 line_sentences, line_curly = sentences, curly_brackets
             if at == end:
                 break
+            previous_kind = kind
             code, at = following, following_at
 
         if length > 0:

@@ -26,9 +26,7 @@ def computed(texts: list[str], language: str = "en") -> dict[str, np.ndarray]:
 @given(st.lists(clean_text, max_size=4))
 def test_line_facts_equal_each_line_read_alone(texts: list[str]) -> None:
     scan = SCANNER.scan(pa.array(texts, pa.large_string()))
-    facts = {
-        name: scan.line(name).copy() for name in ("start", "stop", "units", "letters", "digits", "upper", "marks")
-    }
+    facts = {name: scan.line(name).copy() for name in ("start", "stop", "units", "letters", "digits", "upper", "marks")}
     bounds = scan.line_bounds.copy()
     for row, text in enumerate(texts):
         raw = text.encode()

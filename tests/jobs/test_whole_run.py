@@ -93,9 +93,7 @@ def test_curated_and_rejected_rows_are_all_the_documents(finished):
 
 
 def test_every_rejected_document_has_a_reason_and_no_curated_one_does(finished):
-    reasons = dict(
-        zip(*(finished.read("decisions")[name].to_pylist() for name in ("address", "reasons")), strict=True)
-    )
+    reasons = dict(zip(*(finished.read("decisions")[name].to_pylist() for name in ("address", "reasons")), strict=True))
     for row in finished.read("rejected").to_pylist():
         assert row["reasons"]
         assert row["reasons"] == (reasons[row["address"]] or ["mixture.downsampled"])

@@ -118,9 +118,7 @@ def test_bytes_and_fingerprint_are_a_function_of_the_data(dataset: Any, tmp_path
     """Written twice: every file equal. One token changed: another fingerprint. Same data, other recipe: the same."""
     first, second = dataset.write(tmp_path / "a"), dataset.write(tmp_path / "b")
     names = sorted(path.name for path in (tmp_path / "a").iterdir())
-    assert names == sorted(
-        ["manifest.json"] + [f"train-0000{i}.{s}" for i in range(3) for s in ("bin", "idx", "meta")]
-    )
+    assert names == sorted(["manifest.json"] + [f"train-0000{i}.{s}" for i in range(3) for s in ("bin", "idx", "meta")])
     assert all((tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes() for name in names)
     assert first == second == json.loads((tmp_path / "a" / "manifest.json").read_bytes())
     other = write_manifest(

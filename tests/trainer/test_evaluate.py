@@ -36,9 +36,7 @@ def pairs(memory_source):
 
 
 @pytest.mark.parametrize("tokenise, vocab_size, letters_per_token", [(letters, 5, 1), (pairs, 17, 2)])
-def test_uniform_model_has_the_closed_form_under_two_tokenizers(
-    memory_source, tokenise, vocab_size, letters_per_token
-):
+def test_uniform_model_has_the_closed_form_under_two_tokenizers(memory_source, tokenise, vocab_size, letters_per_token):
     """(tokens + one <|endoftext|>) log2 V / bytes, per language and together."""
     uniform = fixed_distribution([1 / vocab_size] * vocab_size)
     result = evaluate(uniform, tokenise(memory_source), sequence_length=8, rows=2, vocab_size=vocab_size)

@@ -86,9 +86,7 @@ def test_without_end_of_text_a_label_in_another_document_is_masked(memory_source
     assert ids.tolist() == [0, 0, 1, 1]
 
 
-@given(
-    lengths=st.lists(st.integers(0, 40), min_size=1, max_size=12), length=st.integers(1, 17), rows=st.integers(1, 4)
-)
+@given(lengths=st.lists(st.integers(0, 40), min_size=1, max_size=12), length=st.integers(1, 17), rows=st.integers(1, 4))
 def test_evaluation_scores_every_token_of_every_document_once(memory_source, lengths, length, rows):
     documents = [(*[97 + number] * size, END) for number, size in enumerate(lengths)]
     source = memory_source(tuple(("en", "web", tokens, len(tokens) - 1) for tokens in documents))

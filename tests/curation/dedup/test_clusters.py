@@ -1,5 +1,6 @@
 """Clusters against brute force: stars, components, verified clusters and their keepers."""
 
+import random
 from itertools import combinations
 
 import numpy as np
@@ -44,12 +45,12 @@ def as_arrays(values: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
 
 @settings(deadline=None, max_examples=200)
 @given(pairs, st.randoms(use_true_random=False))
-@example([(0, 5), (0, 4), (1, 4), (1, 3), (2, 3), (2, 1)], __import__("random").Random(0))
-def test_stars_and_components_equal_brute_force(values: list[tuple[int, int]], random) -> None:
+@example([(0, 5), (0, 4), (1, 4), (1, 3), (2, 3), (2, 1)], random.Random(0))
+def test_stars_and_components_equal_brute_force(values: list[tuple[int, int]], shuffler: random.Random) -> None:
     """Documents joined by chains of equal keys get one number, whatever the order of the rows and the partition."""
     keys, owners = as_arrays(values)
     edges = star_edges(keys, owners)
-    random.shuffle(values)
+    shuffler.shuffle(values)
     assert star_edges(*as_arrays(values)).equals(edges)
 
     by_key = [{a for k, a in values if k == key} for key in {k for k, _ in values}]
@@ -62,7 +63,7 @@ def test_stars_and_components_equal_brute_force(values: list[tuple[int, int]], r
     assert found["address"].to_pylist() == sorted(expected)
 
     shuffled = list(zip(edges["address"].to_pylist(), edges["smallest"].to_pylist(), strict=True)) * 2
-    random.shuffle(shuffled)
+    shuffler.shuffle(shuffled)
     assert components(*as_arrays(shuffled)).equals(found)
 
 
@@ -141,8 +142,8 @@ def brute_force(rows: list[dict], least: float) -> dict[int, dict]:
     return out
 
 
-@settings(deadline=None, max_examples=200)
-@given(st.lists(document, min_size=1, max_size=12), st.sampled_from([0.0, 0.33, 0.71, 0.97]), st.data())
+@settings(deadline=None, max_examples=100)
+@given(st.lists(document, min_size=1, max_size=12), st.sampled_from([0.05, 0.33, 0.71, 0.97]), st.data())
 def test_keepers_equal_brute_force_in_any_order(rows: list[dict], least: float, data) -> None:
     table = table_of(rows)
     found = choose_keepers(table, least)
