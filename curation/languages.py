@@ -142,7 +142,7 @@ _ALL = (
     Language(
         code="my", iso639_3="mya", name="Burmese", scripts=("Mymr",), confusable=("bo",), sentence_ends="။၊.!?…",
         spaced=False, units_per_word=2.5,
-        stop_words=_words("သည် ကို နှင့် တွင် မှ ၏ များ သော ရန် အတွက် ဖြစ် ရှိ မ က တို့ နိုင် ပြု ၍"),
+        stop_words=_words("သည် ကို နှင့် တွင် မှ ဖြင့် များ သော ရန် အတွက် ဖြစ် ရှိ မ က တို့ နိုင် ပြု လည်း"),
     ),
     Language(
         code="ceb", iso639_3="ceb", name="Cebuano", scripts=("Latn",), confusable=("tl", "war", "hil", "ilo"),

@@ -50,11 +50,11 @@ def deal(weights: dict[Group, float], most: dict[Group, float], budget: float) -
     dealt: dict[Group, float] = {}
     rest = {group: weight for group, weight in weights.items() if weight > 0}
     while rest:
-        scale = max(0.0, budget - sum(dealt.values())) / sum(rest.values())
-        full = [group for group, weight in rest.items() if weight * scale >= most[group]]
+        left, total = max(0.0, budget - sum(dealt.values())), sum(rest.values())
+        full = [group for group, weight in rest.items() if weight / total * left >= most[group]]
         for group in full or list(rest):
-            dealt[group] = most[group] if full else rest[group] * scale
-            del rest[group]
+            dealt[group] = most[group] if full else rest[group] / total * left
+        rest = {group: weight for group, weight in rest.items() if group not in dealt}
         if not full:
             break
     return dealt

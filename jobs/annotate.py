@@ -19,7 +19,7 @@ from filters.annotate import Annotator, signals_schema
 from jobs import progress
 from jobs.run_context import JobError, Run
 
-VERSION = 5
+VERSION = 6
 """Raised whenever the job's output changes for the same input, so that old output counts as stale."""
 
 

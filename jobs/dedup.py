@@ -22,7 +22,7 @@ from filters.policy import Policy, load_policy
 from jobs import progress
 from jobs.run_context import Block, Run
 
-VERSION = 2
+VERSION = 3
 
 
 def dedup_job(run: Run, annotated: Job) -> Job:

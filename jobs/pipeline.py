@@ -18,6 +18,7 @@ from filters.annotate import Annotator
 from jobs import progress
 from jobs.annotate import annotate
 from jobs.dedup import dedup
+from jobs.order import ORDER
 from jobs.report import report
 from jobs.run_context import Run
 from jobs.select import select
@@ -25,16 +26,6 @@ from jobs.shard import shard
 from jobs.train import train
 from jobs.train_tokenizer import train_tokenizer
 
-HELP = {
-    "annotate": "Read, normalise, identify, measure: inputs to documents/, signals/ and dead/.",
-    "dedup": "Find exact and near duplicates: signals/ to duplicates/.",
-    "select": "Apply policy, duplicates and mixture: to curated/, rejected/ and funnel.json.",
-    "train-tokenizer": "Train a byte-level BPE tokenizer on a balanced sample of curated/.",
-    "shard": "Encode curated/ into token shards.",
-    "train": "Train the reference model on the shards.",
-    "report": "Write report.html from what the jobs left.",
-}
-ORDER = tuple(HELP)
 ANNOTATE_MEGABYTES_PER_SECOND = 15
 """Of one core, as measured on the project's test text; only for the estimate of `plan`."""
 

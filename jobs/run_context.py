@@ -15,13 +15,10 @@ from apache_beam.runners.portability.portable_runner import JobServiceHandle
 
 from curation import storage
 from curation.recipe import Recipe
+from jobs.errors import JobError
 
 Block = tuple[int, bytes]
 """What is shuffled: a partition or part number, and a columnar block of values (an Arrow IPC stream or raw uint64)."""
-
-
-class JobError(RuntimeError):
-    """A job that cannot go on, or whose result may not pass as good; the message says what to do."""
 
 
 @dataclass(frozen=True)

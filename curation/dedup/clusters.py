@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import xxhash
 
 from curation.dedup.minhash import sketch_similarity
 from curation.schema import ADDRESS_ROW_BITS, DUPLICATES, addresses
@@ -31,16 +32,23 @@ CANDIDATES = pa.schema(
 )
 """What the choice of a keeper needs of every member of a cluster."""
 
+EMPTY_KEY = np.frombuffer(xxhash.xxh3_128_digest(b""), np.uint64)[0]
+"""First half of the content hash of empty text."""
+
 
 def keys_of(address: pa.Array, bands: pa.Array, content_hash: pa.Array) -> pa.RecordBatch:
-    """KEYS of n documents: one row per band and document (documents without units have none), one per content hash."""
+    """KEYS of n documents: one row per band and document (documents without units have none), one per content hash.
+
+    Empty documents have no key: they are equal, but no duplicates of anything.
+    """
     owner = address.to_numpy()
     counts = pc.list_value_length(bands).to_numpy(zero_copy_only=False)
     band_keys = bands.flatten().to_numpy()
     exact = np.frombuffer(pc.cast(content_hash, pa.binary(16)).buffers()[1], np.uint64)
     exact = exact.reshape(-1, 2)[content_hash.offset : content_hash.offset + len(content_hash), 0]
-    keys = np.concatenate([band_keys, exact])
-    owners = np.concatenate([np.repeat(owner, counts), owner])
+    filled = exact != EMPTY_KEY
+    keys = np.concatenate([band_keys, exact[filled]])
+    owners = np.concatenate([np.repeat(owner, counts), owner[filled]])
     return pa.record_batch([pa.array(keys), pa.array(owners)], schema=KEYS)
 
 

@@ -62,6 +62,8 @@ def line_blocks(path: str, start: int, stop: int, limit: int) -> Iterator[Block]
                 cut = buffer.find(b"\n") + 1
                 if not cut:
                     offset, buffer = offset + len(buffer), b""
+                    if offset >= stop and long_line < 0:
+                        return
                     continue
                 offset, buffer, skipping = offset + cut, buffer[cut:], False
                 if long_line >= 0:

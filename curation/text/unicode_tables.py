@@ -44,6 +44,11 @@ _CLUSTER_SUFFIX = (0x0E2F, 0x0E30, 0x0E32, 0x0E33, 0x0E45, 0x0E46, 0x0EAF, 0x0EB
 _STACKER = (0x1039, 0x17D2)  # Burmese virama and Khmer coeng: the next consonant joins the cluster
 _JOINER = (0x200C, 0x200D, 0x2060)
 _APOSTROPHE = (0x27, 0x2019)
+_EXACT = {
+    **dict.fromkeys(_CLUSTER_PREFIX, CLUSTER_PREFIX), **dict.fromkeys(_CLUSTER_SUFFIX, CLUSTER_SUFFIX),
+    **dict.fromkeys(_STACKER, STACKER), **dict.fromkeys(_JOINER, JOINER), **dict.fromkeys(_APOSTROPHE, APOSTROPHE),
+}  # fmt: skip
+"""Characters whose class is their own, whatever their category."""
 
 
 class UnicodeTables(NamedTuple):
@@ -73,12 +78,8 @@ def _inside(code: int, ranges: tuple[tuple[int, int], ...]) -> bool:
 
 def _class(character: str) -> int:
     code, category = ord(character), unicodedata.category(character)
-    exact = {
-        **dict.fromkeys(_CLUSTER_PREFIX, CLUSTER_PREFIX), **dict.fromkeys(_CLUSTER_SUFFIX, CLUSTER_SUFFIX),
-        **dict.fromkeys(_STACKER, STACKER), **dict.fromkeys(_JOINER, JOINER), **dict.fromkeys(_APOSTROPHE, APOSTROPHE),
-    }  # fmt: skip
-    if code in exact:
-        return exact[code]
+    if code in _EXACT:
+        return _EXACT[code]
     if category[0] == "M":
         return MARK
     if category[0] == "L" or (category == "Nl" and _inside(code, _HAN)):

@@ -77,3 +77,18 @@ def test_sizes(tmp_path: Path, written: str, bytes_: int) -> None:
 
 def test_the_shipped_recipe_loads() -> None:
     assert load_recipe(RECIPES_FOLDER / "demo" / "demo.yaml").name == "demo"
+
+
+@pytest.mark.parametrize("written", ["inf GB", "nan", "-5 MB", "1.5.5 MB", "3 TB", "MB", "'1 MB each'", "0", "1.5"])
+def test_what_is_no_size_is_refused_by_name(tmp_path: Path, written: str) -> None:
+    message = problem(tmp_path, GOOD + f"annotate:\n  max_document_bytes: {written}\n")
+    assert "recipe.yaml:8: annotate.max_document_bytes: " in message
+
+
+def test_files_that_hold_no_text(tmp_path: Path) -> None:
+    assert "NoneType" in problem(tmp_path, "")
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(RecipeError, match="binary.yaml: not readable as YAML"):
+        load_recipe(tmp_path / "binary.yaml")
+    with pytest.raises(RecipeError, match="no such recipe"):
+        load_recipe(tmp_path)

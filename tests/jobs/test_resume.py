@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -86,7 +87,7 @@ def test_the_model_is_the_same_bytes_when_trained_again(finished, tmp_path, chec
 def test_a_killed_job_goes_on_at_the_next_part_and_ends_with_the_same_bytes(
     job: str, corpus, tmp_path: Path, checksums: Callable[[Path], dict[str, str]]
 ):
-    rows = [{"id": str(n), "text": corpus.text("en", n, 300)} for n in range(240)]
+    rows = [{"id": str(n), "text": corpus.text("en", n, 300)} for n in range(160)]
     corpus.jsonl(tmp_path / "web.jsonl", rows)
     recipe = corpus.recipe(
         tmp_path,
@@ -98,11 +99,12 @@ def test_a_killed_job_goes_on_at_the_next_part_and_ends_with_the_same_bytes(
     output = tmp_path / "run"
     if job == "shard":
         _until(recipe, output, "train-tokenizer")
+        shutil.copytree(output, tmp_path / "uninterrupted")
     _kill_amid(_glotmill(job, str(recipe), "--workers", "2"), str(output), job, 4)
     killed = _records(str(output), job)
-    folders = ("documents", "signals") if job == "annotate" else ("shards/train", "shards/validation")
-    numbers = {path.stem[-5:] for path in killed}
-    parts = [path for name in folders for path in (output / name).iterdir() if path.name.split(".")[0][-5:] in numbers]
+    names = {f"{'shard' if job == 'shard' else 'part'}-{path.stem[-5:]}" for path in killed}
+    folders = ("shards",) if job == "shard" else ("documents", "signals")
+    parts = [path for name in folders for path in (output / name).rglob("*") if path.name.split(".")[0] in names]
     assert len(parts) > len(killed)
     # What a kill between writing and renaming leaves behind, wherever it hits.
     for folder in (output / folders[0], output / "_jobs" / job, output):

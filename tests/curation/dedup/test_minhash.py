@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from curation.dedup import minhash
 from curation.recipe import MinHash
 from curation.text.scan import Scanner
-from tests.oracles import clean_text
+from tests.oracles import clean_text, lower, units
 
 SCANNER = Scanner()
 
@@ -48,6 +48,20 @@ def test_a_document_shorter_than_a_shingle_is_one_shingle_and_an_empty_one_is_no
     hashes, bounds = minhash.shingle_hashes(scan, 5)
     assert np.diff(bounds).tolist() == [0, 1, 1, 1]
     assert hashes[0] == hashes[1] != hashes[2]
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.lists(clean_text, max_size=4), st.integers(1, 6))
+def test_shingles_are_runs_of_units(texts: list[str], size: int) -> None:
+    """One at every position, one for a shorter document, none without units; equal exactly where the units are."""
+    hashes, bounds = minhash.shingle_hashes(SCANNER.scan(pa.array(texts, pa.large_string())), size)
+    expected = []
+    for text in texts:
+        own = [lower(unit) for unit in units(text)]
+        expected.append([tuple(own[i : i + size]) for i in range(max(1, len(own) - size + 1))] if own else [])
+    assert np.diff(bounds).tolist() == [len(shingles) for shingles in expected]
+    flat = [shingle for shingles in expected for shingle in shingles]
+    assert len(set(zip(flat, hashes.tolist(), strict=True))) == len(set(flat)) == len(set(hashes.tolist()))
 
 
 def test_bands_depend_on_their_values_and_their_number() -> None:

@@ -164,7 +164,6 @@ def test_ranges_at_every_cut_give_every_document_once(
 ) -> None:
     """Good, bad and blank lines, at every cut: the same documents, the same dead records at the same places."""
     monkeypatch.setattr(lines, "BLOCK_BYTES", read_size)
-    monkeypatch.setattr(lines, "READ_BYTES", read_size)
     data = b'{"text": "\xc3\xa4"}\n\n{"text": 1}\nno\n{"text": "b"}\r\n{"text": "c"}'
     whole, dead = read_data(tmp_path, data)
     assert [row["text"].decode() for row in whole] == ["ä", "b", "c"] and len(dead) == 2
@@ -177,7 +176,6 @@ def test_ranges_at_every_cut_give_every_document_once(
 
 def test_a_line_too_long_to_hold_is_one_dead_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lines, "BLOCK_BYTES", 64)
-    monkeypatch.setattr(lines, "READ_BYTES", 64)
     monkeypatch.setattr(jsonl, "LINE_OVERHEAD", 100)
     data = dump({"text": "a"}) + dump({"text": "x" * 5000}) + dump({"text": "b"})
     found, dead = read_data(tmp_path, data, max_bytes=50)

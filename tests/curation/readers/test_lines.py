@@ -15,7 +15,6 @@ from curation.readers.lines import END, Block, line_blocks
 
 def read_in_pieces(patch: pytest.MonkeyPatch, size: int) -> None:
     patch.setattr(lines, "BLOCK_BYTES", size)
-    patch.setattr(lines, "READ_BYTES", size)
 
 
 def split_lines(data: bytes) -> list[tuple[int, bytes]]:
@@ -60,10 +59,11 @@ def test_two_ranges_at_every_cut_cover_every_line_once(
 @given(
     st.lists(st.sampled_from([b"a", b"bb", b"\n", b"\n\n", b"0123456789", b"\xc3\xa4"]), max_size=25).map(b"".join),
     st.lists(st.integers(0, 60), max_size=4),
-    st.integers(1, 9),
+    st.integers(1, 30),
     st.integers(0, 8),
 )
 @example(b"ab\n" + b"x" * 20 + b"\nc\n", [3], 4, 5)
+@example(b"ab\n" + b"x" * 20 + b"\nc\n", [3], 16, 5)  # a long line that begins where the range ends
 def test_ranges_of_files_with_long_lines(data: bytes, cuts: list[int], read_size: int, limit: int) -> None:
     """Any cuts: every line comes once, in order; one given up as too long is over the limit, and comes once, too."""
     with tempfile.NamedTemporaryFile() as file, pytest.MonkeyPatch.context() as patch:

@@ -1,5 +1,9 @@
-"""UTF-8 primitives against Python's own decoder."""
+"""UTF-8 primitives against Python's own decoder.
 
+Compiled without a cache, which does not notice that an inlined function has changed.
+"""
+
+import numba as nb
 import numpy as np
 import pyarrow as pa
 from hypothesis import example, given, settings
@@ -8,7 +12,7 @@ from hypothesis import strategies as st
 from curation.text import utf8
 
 
-@utf8.njit
+@nb.njit
 def lengths(data: np.ndarray) -> np.ndarray:
     out = np.empty(len(data), np.int64)
     for i in range(len(data)):
@@ -16,7 +20,7 @@ def lengths(data: np.ndarray) -> np.ndarray:
     return out
 
 
-@utf8.njit
+@nb.njit
 def code_points(data: np.ndarray) -> np.ndarray:
     out = np.empty(len(data), np.int64)
     n, i = 0, 0

@@ -1,0 +1,14 @@
+"""The jobs of a recipe by name, in the order they run, and what each does."""
+
+from __future__ import annotations
+
+HELP = {
+    "annotate": "Read, normalise, identify, measure: inputs to documents/, signals/ and dead/.",
+    "dedup": "Find exact and near duplicates: signals/ to duplicates/.",
+    "select": "Apply policy, duplicates and mixture: to curated/, rejected/ and funnel.json.",
+    "train-tokenizer": "Train a byte-level BPE tokenizer on a balanced sample of curated/.",
+    "shard": "Encode curated/ into token shards.",
+    "train": "Train the reference model on the shards.",
+    "report": "Write report.html from what the jobs left.",
+}
+ORDER = tuple(HELP)

@@ -1,0 +1,166 @@
+"""A run whose inputs and output lie on an object store gives the same bytes as one on the local disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow.fs as pafs
+import pytest
+
+pytest.importorskip("moto.server", reason="moto is part of the extra 'dev'")
+
+from moto.server import ThreadedMotoServer  # noqa: E402
+
+from curation import dataset, storage  # noqa: E402
+from curation.readers.units import PlanError, plan_units  # noqa: E402
+from curation.recipe import load_recipe  # noqa: E402
+from jobs import pipeline  # noqa: E402
+from jobs.run_context import JobError, Run  # noqa: E402
+
+DATASETS = ("documents", "signals", "duplicates", "decisions", "curated", "rejected")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(server: str, monkeypatch) -> Iterator[str]:
+    """URL of an empty bucket of this test's own."""
+    for name, value in {
+        "AWS_ENDPOINT_URL_S3": server,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }.items():
+        monkeypatch.setenv(name, value)
+    storage._remote_filesystem.cache_clear()
+    name = f"bucket-{uuid.uuid4().hex}"
+    pafs.S3FileSystem(endpoint_override=server, region="us-east-1", allow_bucket_creation=True).create_dir(name)
+    yield f"s3://{name}"
+    storage._remote_filesystem.cache_clear()
+
+
+def _copy(folder: Path, url: str) -> None:
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            storage.write_bytes(f"{url}/{path.relative_to(folder)}", path.read_bytes())
+
+
+def _remote_recipe(recipe: Path, bucket: str, tmp_path: Path) -> Path:
+    """The recipe with its inputs copied to the bucket."""
+    _copy(recipe.parent / "inputs", f"{bucket}/inputs")
+    text = recipe.read_text().replace(str(recipe.parent / "inputs"), f"{bucket}/inputs")
+    (tmp_path / "recipe.yaml").write_text(text)
+    return tmp_path / "recipe.yaml"
+
+
+def _temporary_files() -> set[str]:
+    return {name for name in os.listdir(tempfile.gettempdir()) if name.startswith("glotmill-")}
+
+
+def test_inputs_and_output_on_s3_give_the_fingerprints_and_checksums_of_a_local_run(
+    finished, bucket, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    recipe = load_recipe(_remote_recipe(finished.recipe, bucket, tmp_path))
+    run = Run(recipe, f"{bucket}/runs/small", workers=1)
+    pipeline.run_until(run, "train")
+    for name in DATASETS:
+        local, remote = (dataset.read_manifest(output, name) for output in (finished.run.output, run.output))
+        assert remote == local, name
+        assert dataset.verify(run.output, name) == []
+    for name in ("funnel.json", "_jobs/shard/job.json", "model/model.safetensors", "model/evaluation.json"):
+        assert storage.read_bytes(run.path(name)) == Path(finished.run.output, name).read_bytes(), name
+    for folder in ("shards", "tokenizer"):
+        local_files = {
+            str(path.relative_to(finished.run.output)): path.read_bytes()
+            for path in Path(finished.run.output, folder).rglob("*")
+            if path.is_file()
+        }
+        listed = storage.list_files(run.path(folder))
+        assert {path.removeprefix(run.output + "/") for path in listed} == set(local_files)
+        assert all(storage.read_bytes(run.path(name)) == data for name, data in local_files.items())
+    [file] = dataset.read_manifest(run.output, "dead")["files"]
+    assert dataset.read_part(run.output, "dead", file)["path"].to_pylist() == [f"{bucket}/inputs/web.jsonl"]
+    assert _temporary_files() == set(), "local temporary files were left behind"
+    assert not [path for path in storage.list_files(run.output) if storage.TEMPORARY_MARK in path]
+
+
+def test_a_run_on_s3_resumes_at_part_grain_and_is_found_done(finished, bucket, tmp_path, capsys):
+    recipe = load_recipe(_remote_recipe(finished.recipe, bucket, tmp_path))
+    run = Run(recipe, f"{bucket}/run", workers=1)
+    pipeline.run_until(run, "annotate")
+    expected = {path: storage.read_bytes(path) for path in storage.list_files(run.output)}
+    capsys.readouterr()
+    pipeline.run_until(run, "annotate")
+    assert "done already" in capsys.readouterr().out
+
+    filesystem, ledger = storage.resolve(run.path("_jobs/annotate"))
+    lost = ["done.json", "part-00002.json", "part-00005.json"]
+    for name in lost:
+        filesystem.delete_file(f"{ledger}/{name}")
+    kept = filesystem.get_file_info(storage.resolve(run.path("documents/part-00003.parquet"))[1]).mtime_ns
+    pipeline.run_until(run, "annotate")
+    count = len([path for path in expected if "/_jobs/annotate/part-" in path])
+    assert f"{count} parts, {count - 2} parts were there already" in capsys.readouterr().out
+    assert filesystem.get_file_info(storage.resolve(run.path("documents/part-00003.parquet"))[1]).mtime_ns == kept
+    assert {path: storage.read_bytes(path) for path in storage.list_files(run.output)} == expected
+
+
+def test_stale_output_on_s3_is_removed(corpus, bucket, tmp_path):
+    for count in (40, 5):
+        rows = [{"id": str(n), "text": corpus.text("en", n)} for n in range(count)]
+        path = corpus.jsonl(tmp_path / "web.jsonl", rows)
+        storage.write_bytes(f"{bucket}/web.jsonl", path.read_bytes())
+        item = {"name": "web", "paths": [f"{bucket}/*.jsonl"], "format": "jsonl", "columns": {"text": "text"}}
+        recipe = corpus.recipe(tmp_path, [item], annotate={"unit_bytes": 4000})
+        run = Run(load_recipe(recipe), f"{bucket}/run", workers=1)
+        pipeline.run_until(run, "select")
+        files = storage.list_files(run.path("documents"))
+        assert len(files) == len(dataset.read_manifest(run.output, "documents")["files"]) + 1
+    assert len(files) == 2 and dataset.read_manifest(run.output, "curated")["rows"] == 5
+
+
+def test_worker_processes_read_and_write_s3(finished, bucket, tmp_path):
+    recipe = load_recipe(_remote_recipe(finished.recipe, bucket, tmp_path))
+    run = Run(recipe, f"{bucket}/run", workers=2)
+    pipeline.run_until(run, "annotate")
+    local = dataset.read_manifest(finished.run.output, "documents")
+    assert dataset.read_manifest(run.output, "documents") == local
+
+
+def test_a_failed_part_is_never_visible_on_s3(bucket):
+    with pytest.raises(RuntimeError), storage.atomic_file(f"{bucket}/half.bin") as local:
+        Path(local).write_bytes(b"half")
+        raise RuntimeError("stopped while writing")
+    assert storage.list_files(bucket) == []
+
+
+def test_a_pattern_without_match_and_a_missing_bucket_are_clear_errors(corpus, bucket, tmp_path):
+    storage.write_bytes(f"{bucket}/inputs/web.jsonl", b'{"text": "a"}\n')
+    for path in (f"{bucket}/inputs/*.json", f"{bucket}/inputs/none.jsonl", "s3://no-such-bucket-here/*.jsonl"):
+        item = {"name": "web", "paths": [path], "format": "jsonl"}
+        with pytest.raises(PlanError, match="input 'web': no file matches s3://"):
+            plan_units(load_recipe(corpus.recipe(tmp_path, [item])))
+
+
+def test_job_errors_name_the_remote_place(corpus, bucket, tmp_path):
+    storage.write_bytes(f"{bucket}/web.jsonl", b"{broken\n")
+    item = {"name": "web", "paths": [f"{bucket}/web.jsonl"], "format": "jsonl"}
+    run = Run(load_recipe(corpus.recipe(tmp_path, [item])), f"{bucket}/run", workers=1)
+    with pytest.raises(JobError, match=f"see {bucket}/run/dead"):
+        pipeline.run_until(run, "annotate")
+    state = json.loads(storage.read_text(run.path("_jobs/annotate/job.json")))
+    assert state["fingerprint"] and not storage.exists(run.path("_jobs/annotate/done.json"))
