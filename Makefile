@@ -30,3 +30,4 @@ $(VENV)/.installed-dev: $(VENV)/.installed-train
 
 clean:
 	rm -rf $(VENV) runs build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +   # Numba's cache does not see edits of inlined functions

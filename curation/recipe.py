@@ -6,6 +6,7 @@ import difflib
 import os
 import re
 import sysconfig
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -199,16 +200,40 @@ def load_recipe(path: str | Path) -> Recipe:
         raise RecipeError(f"{path}: not readable as YAML: {error}") from error
     if not isinstance(data, dict):
         raise RecipeError(f"{path}: a recipe is a mapping of keys to values; this file holds {type(data).__name__}")
+    problems = [f"{path}:{line}: {key}: this key is given twice" for key, line in _repeated_keys(node)]
     try:
         recipe = Recipe.model_validate(data)
     except ValidationError as error:
-        problems = [_explain(path, node, item) for item in error.errors()]
-        raise RecipeError("\n".join(problems)) from error
-    folder = path.resolve().parent
+        problems += [_explain(path, node, item) for item in error.errors()]
+    if problems:
+        raise RecipeError("\n".join(problems))
+    return _with_absolute_paths(recipe, path.resolve().parent)
+
+
+def _repeated_keys(node: yaml.Node | None) -> Iterator[tuple[str, int]]:
+    """Keys that stand twice in one mapping, and the line of the second: YAML would silently take the last."""
+    if isinstance(node, yaml.MappingNode):
+        names = [key.value for key, _ in node.value]
+        for position, (key, value) in enumerate(node.value):
+            if key.value in names[:position]:
+                yield key.value, key.start_mark.line + 1
+            yield from _repeated_keys(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            yield from _repeated_keys(item)
+
+
+def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
+    """The recipe with every path taken from its folder; a policy's bare name stays one."""
     inputs = [item.model_copy(update={"paths": [_absolute(p, folder) for p in item.paths]}) for item in recipe.inputs]
-    parallel = recipe.tokenizer.parallel and _absolute(recipe.tokenizer.parallel, folder)
-    tokenizer = recipe.tokenizer.model_copy(update={"parallel": parallel})
-    return recipe.model_copy(update={"inputs": inputs, "tokenizer": tokenizer})
+    annotate, select, tokenizer = recipe.annotate, recipe.select, recipe.tokenizer
+    if annotate.language_model:
+        annotate = annotate.model_copy(update={"language_model": _absolute(annotate.language_model, folder)})
+    if select.policy.endswith((".yaml", ".yml")):
+        select = select.model_copy(update={"policy": _absolute(select.policy, folder)})
+    if tokenizer.parallel:
+        tokenizer = tokenizer.model_copy(update={"parallel": _absolute(tokenizer.parallel, folder)})
+    return recipe.model_copy(update={"inputs": inputs, "annotate": annotate, "select": select, "tokenizer": tokenizer})
 
 
 def _absolute(path: str, folder: Path) -> str:

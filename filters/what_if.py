@@ -14,7 +14,7 @@ import polars as pl
 
 from curation.languages import CODES
 from filters.decisions import DUPLICATE_REASONS, LANGUAGE
-from filters.policy import Policy, PolicyError, parse_policy
+from filters.policy import COLUMNS, Policy, PolicyError, parse_policy
 
 OFF = "off"
 BOUNDS = ("min", "max")
@@ -88,6 +88,8 @@ def _find(policy: Policy, name: str, where: str) -> tuple[str, str, str | None]:
     if not found:
         known = [f"{prefix}{rule}" for domain in policy.domains for rule in _names(policy, domain)
                  for prefix in ("", f"{domain}.")]  # fmt: skip
+        if name in COLUMNS:
+            raise PolicyError(f"{where}: no rule of policy '{policy.name}' is on the signal '{name}'")
         raise PolicyError(f"{where}: policy '{policy.name}' has no rule '{name}'{_hint(name, known)}")
     if len(found) > 1:
         choice = ", ".join(f"{domain}.{rule}" for domain, rule in found)

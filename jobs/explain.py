@@ -98,7 +98,7 @@ def annotate_file(path: str, policy: Policy, language: str | None, domain: str) 
     annotated = Annotator(Annotate()).annotate(pa.RecordBatch.from_pylist([row], schema=RAW), source, 0, 0)
     signals = pl.from_arrow(annotated.signals.drop_columns(["bands", "sketch"]))
     assert isinstance(signals, pl.DataFrame)
-    return annotated.documents.to_pylist()[0], signals
+    return annotated.documents.to_pylist()[0] | {"address": None}, signals
 
 
 def _check_choice(option: str, value: str, known: tuple[str, ...]) -> None:
@@ -171,11 +171,12 @@ def cluster_members(run: str, cluster: int) -> pl.DataFrame:
 
 def _print_identity(document: dict[str, Any], signals: pl.DataFrame) -> None:
     address, row_bits = document["address"], schema.ADDRESS_ROW_BITS
+    place = address is not None and f"{address} (part {address >> row_bits}, row {address & ((1 << row_bits) - 1)})"
     code, score = signals["language"][0], signals["language_score"][0]
     name = LANGUAGES[code].name if code in LANGUAGES else "source code" if code == CODE else "none of the 29"
     facts = {
         "id": document["id"],
-        "address": f"{address} (part {address >> row_bits}, row {address & ((1 << row_bits) - 1)})",
+        "address": place,
         "language": f"{code} ({name}), probability {score:.3f}",
         **{key: document[key] for key in ("domain", "source", "url", "license", "date", "metadata")},
         "content hash": document["content_hash"].hex(),
@@ -188,17 +189,24 @@ def _print_identity(document: dict[str, Any], signals: pl.DataFrame) -> None:
 
 
 def _print_signals(policy: Policy, signals: pl.DataFrame, found: list[Check]) -> None:
-    table = Table("signal", box=None, title=f"signals and policy {policy.name}", title_justify="left")
+    table = Table(box=None, title=f"signals and policy {policy.name}", title_justify="left")
+    table.add_column("signal", overflow="fold")
     table.add_column("value", justify="right", no_wrap=True)
     for name in ("unit", "rule", "allowed", ""):
-        table.add_column(name)
+        table.add_column(name, no_wrap=True)
     for number in measured(signals, found):
         rows = [_verdict(check) for check in number.checks] or [("", "", "")]
         for line, row in enumerate(rows):
             table.add_row(*((number.name, number.value, UNITS[number.name]) if line == 0 else ("", "", "")), *row)
-    for check in combined(found):
-        table.add_row(Text(values(check, signals)), "", "", *_verdict(check))
     progress.console.print(table)
+    others = combined(found)
+    if others:
+        table = Table(
+            "rule", "condition", "", "values", box=None, title="rules on several signals", title_justify="left"
+        )
+        for check in others:
+            table.add_row(*_verdict(check), Text(values(check, signals)))
+        progress.console.print(table)
 
 
 def _verdict(check: Check) -> tuple[str | Text, ...]:

@@ -92,3 +92,17 @@ def test_files_that_hold_no_text(tmp_path: Path) -> None:
         load_recipe(tmp_path / "binary.yaml")
     with pytest.raises(RecipeError, match="no such recipe"):
         load_recipe(tmp_path)
+
+
+def test_a_key_given_twice_is_an_error(tmp_path: Path) -> None:
+    assert "recipe.yaml:7: name: this key is given twice" in problem(tmp_path, GOOD + "name: other\n")
+    nested = GOOD + "train: {steps: 1, steps: 2}\n"
+    assert "recipe.yaml:7: steps: this key is given twice" in problem(tmp_path, nested)
+
+
+def test_a_policy_file_and_a_model_are_taken_from_the_folder_of_the_recipe(tmp_path: Path) -> None:
+    text = GOOD + "select: {policy: mine.yaml}\nannotate: {language_model: lid.bin}\n"
+    recipe = load(tmp_path, text)
+    assert recipe.select.policy == f"{tmp_path}/mine.yaml"
+    assert recipe.annotate.language_model == f"{tmp_path}/lid.bin"
+    assert load(tmp_path, GOOD).select.policy == "glotmill-29"

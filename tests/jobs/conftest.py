@@ -6,8 +6,7 @@ import hashlib
 import json
 import os
 import random
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import apache_beam as beam
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 import yaml
 
 from curation.recipe import load_recipe
@@ -209,13 +209,7 @@ def checksums() -> Callable[[str | Path], dict[str, str]]:
     return of
 
 
-@pytest.fixture(autouse=True)
-def _one_torch_thread() -> Iterator[None]:
-    """Tests run beside each other; more threads would only make them wait."""
-    torch = sys.modules.get("torch")
-    threads = torch.get_num_threads() if torch else 0
-    if torch:
-        torch.set_num_threads(1)
-    yield
-    if torch and threads:
-        torch.set_num_threads(threads)
+@pytest.fixture(scope="session", autouse=True)
+def _one_torch_thread() -> None:
+    """Tests run beside each other; and the bytes of a model depend on the number of threads."""
+    torch.set_num_threads(1)
