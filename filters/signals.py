@@ -86,7 +86,7 @@ SIGNALS: tuple[Signal, ...] = (
     Signal("compression_ratio", "float32", "ratio", "bytes after zstd level -1 / bytes", OURS),
     *(
         Signal(f"{category}_line_ratio", "float32", "ratio", f"lines with a {category} phrase / lines", OURS)
-        for category in phrases.table().categories
+        for category in phrases.categories()
     ),
 )
 

@@ -268,5 +268,7 @@ def _sample(changed: pl.DataFrame, shown: list[str], samples: int) -> pl.DataFra
 
 def _evenly(rows: pl.DataFrame, samples: int) -> pl.DataFrame:
     """The first ``samples`` documents of each direction in an order that depends on the address alone."""
+    if not samples:
+        return rows.clear()
     order = pl.col("address") * pl.lit(_SPREAD, pl.UInt64)
     return rows.sort(pl.col("direction") == KEPT, order).group_by("direction", maintain_order=True).head(samples)

@@ -257,3 +257,9 @@ def test_an_impossible_setting_is_a_policy_error(run):
 def test_the_command_line_loads_neither_beam_nor_pytorch():
     code = "import sys, jobs.cli; print(sorted({'apache_beam', 'torch'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_no_samples_are_shown_when_none_are_wanted(run, glotmill):
+    said = glotmill("what-if", run.output, "--set", "small.digits=off", "--samples", "0")
+    assert said.code == 0
+    assert "samples" not in said.out
