@@ -80,7 +80,9 @@ def what_if(
     policy: Annotated[str | None, typer.Option(help="policy to compare with the run's: a name or a file")] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", help="[domain.]rule[.min|.max][@language]=value, a number or off; repeatable"),
+        typer.Option(
+            "--set", help=r"rule=value, a number or off; rule: \[domain.]rule[.min|.max]\[@language]; repeatable"
+        ),
     ] = None,
     samples: Annotated[int, typer.Option(min=0, help="documents to show of each direction")] = 3,
     language: Annotated[str | None, typer.Option(help="only documents in this language")] = None,
