@@ -227,20 +227,22 @@ def select(run: Run, annotated: Job, deduplicated: Job) -> Job:
     rates = {group: share.rate for group, share in shares.items()}
     step = SelectPart(job, rates, recipe.select.rejected_text, recipe.seed)
     _for_each_part(run, job, annotated.finished_parts(), step)
-    if not any(counts["documents"] for counts in _kept(job).values()):
+    kept = _kept(job)
+    if not any(counts["documents"] for counts in kept.values()):
         passed = sum(row["passed"] for row in rows)
         raise JobError(
             f"the mixture uses none of the {passed:,} documents that passed; raise select.mixture.budget "
             f"({recipe.select.mixture.budget:g}) or the shares of their domains"
         )
-    storage.write_bytes(run.path("funnel.json"), pretty_json(_finish_funnel(rows, job, shares)))
-    job.close({"decisions": decided.fingerprint}, {"groups": _kept(job)})
+    storage.write_bytes(run.path("funnel.json"), pretty_json(_finish_funnel(rows, kept, shares)))
+    job.close({"decisions": decided.fingerprint}, {"groups": kept})
     return job
 
 
-def _finish_funnel(rows: list[dict[str, Any]], job: Job, shares: dict[Group, mixture.Share]) -> list[dict[str, Any]]:
+def _finish_funnel(
+    rows: list[dict[str, Any]], kept: dict[str, dict[str, int]], shares: dict[Group, mixture.Share]
+) -> list[dict[str, Any]]:
     """Add to each row what the mixture made of it: documents and bytes kept, and the shares asked and got."""
-    kept = _kept(job)
     epoch = sum(counts["epoch_bytes"] for counts in kept.values()) or 1
     for row in rows:
         counts = kept.get(f"{row['language']}/{row['domain']}", {"documents": 0, "bytes": 0, "epoch_bytes": 0})
