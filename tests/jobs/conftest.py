@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import random
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,9 @@ import yaml
 
 from curation.recipe import load_recipe
 from jobs import pipeline
+from jobs.cli import main
 from jobs.run_context import Run
+from tests.command import Said
 
 WORDS = {
     "en": "the of and to in that it was for with his they have this from had were there been their which when who will "
@@ -213,3 +216,17 @@ def checksums() -> Callable[[str | Path], dict[str, str]]:
 def _one_torch_thread() -> None:
     """Tests run beside each other; and the bytes of a model depend on the number of threads."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def glotmill(monkeypatch, capsys) -> Callable[..., Said]:
+    """The command in this process."""
+
+    def call(*arguments: str) -> Said:
+        monkeypatch.setattr(sys, "argv", ["glotmill", *arguments])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        assert isinstance(caught.value.code, int | None)
+        return Said(caught.value.code or 0, *capsys.readouterr())
+
+    return call

@@ -2,38 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from filters.signals import SIGNALS
-from jobs.cli import main
 from jobs.order import HELP
+from tests.command import Said
 
 WEB = {"name": "web", "paths": ["web.jsonl"], "format": "jsonl", "columns": {"text": "text", "id": "id"}}
-
-
-class Said(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def glotmill(monkeypatch, capsys) -> Callable[..., Said]:
-    """The command in this process."""
-
-    def call(*arguments: str) -> Said:
-        monkeypatch.setattr(sys, "argv", ["glotmill", *arguments])
-        with pytest.raises(SystemExit) as caught:
-            main()
-        assert isinstance(caught.value.code, int | None)
-        return Said(caught.value.code or 0, *capsys.readouterr())
-
-    return call
 
 
 def _is_one_clear_error(said: Said, *pieces: str) -> None:

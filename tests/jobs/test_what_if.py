@@ -5,9 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import polars as pl
 import pytest
@@ -18,11 +16,11 @@ from curation.recipe import load_recipe
 from filters.policy import PolicyError
 from filters.what_if import KEPT, REJECTED
 from jobs import pipeline, select
-from jobs.cli import main
 from jobs.explain import BEGINNING, fate, find
 from jobs.look_up import decided_files, recorded_policy, rows_at
 from jobs.run_context import JobError, Run
 from jobs.what_if import ask, pose
+from tests.command import Said
 
 SETTINGS = ["small.words=1", "small.digits=off", "small.letters=0.1", "small.letters@es=0.99", "code.characters=500"]
 
@@ -34,25 +32,6 @@ def run(small_recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     opened = Run(recipe, str(tmp_path_factory.mktemp("decided")), workers=1)
     pipeline.run_until(opened, "select")
     return opened
-
-
-class Said(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def glotmill(monkeypatch, capsys) -> Callable[..., Said]:
-    """The command in this process."""
-
-    def call(*arguments: str) -> Said:
-        monkeypatch.setattr(sys, "argv", ["glotmill", *arguments])
-        with pytest.raises(SystemExit) as caught:
-            main()
-        return Said(int(caught.value.code or 0), *capsys.readouterr())
-
-    return call
 
 
 def decisions(folder: str) -> pl.DataFrame:
