@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curation.languages import CODES, LANGUAGES
+from curation.languages import numbers, units_per_word
 from curation.text.normalize import normalize
 from curation.text.scan import Scanner
 from filters import hplt, lines, sentences, stop_words
@@ -80,19 +80,26 @@ def parts(batches: list[Batch], rounds: int) -> dict[str, float]:
     scanner, repetition, statistic = Scanner(), RepetitionCounter(), StatisticsCounter()
     taken: dict[str, list[float]] = {}
 
-    names = ("scan", "n-grams", "entropies, compression", "lines, phrases", "sentences", "scores", "stop words")
+    names = (
+        "scan",
+        "n-grams, unit entropy",
+        "character entropy, compression",
+        "lines, phrases",
+        "sentences",
+        "scores",
+        "stop words",
+    )
     for _ in range(rounds):
         for name in names:
             taken.setdefault(name, []).append(0.0)
         for text, languages in batches:
-            number = np.array([CODES.index(code) if code in CODES else -1 for code in languages], np.int64)
-            per_word = np.array([LANGUAGES[code].units_per_word if code in LANGUAGES else 1.0 for code in languages])
+            number, per_word = numbers(languages), units_per_word(languages)
             marks = [time.perf_counter()]
             scan = scanner.scan(text)
             marks.append(time.perf_counter())
             repetition.ngrams(scan)
             marks.append(time.perf_counter())
-            statistic.compute(text, scan)
+            statistic.compute(text)
             marks.append(time.perf_counter())
             lines.compute(scan, number, per_word)
             marks.append(time.perf_counter())

@@ -9,7 +9,10 @@ corpus). ``stop_words`` are the most frequent function words.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 CODE = "code"
 """Language of source code, which has no natural language of its own."""
@@ -180,3 +183,17 @@ CODES: tuple[str, ...] = tuple(LANGUAGES)
 
 SENTENCE_ENDS = "".join(sorted({mark for language in _ALL for mark in language.sentence_ends}))
 """Every mark that ends a sentence in at least one of the languages."""
+
+
+def numbers(codes: Sequence[str]) -> np.ndarray:
+    """Places of n codes in `CODES`, -1 for others: int64[n]."""
+    return np.fromiter((_NUMBER.get(code, -1) for code in codes), np.int64, len(codes))
+
+
+def units_per_word(codes: Sequence[str]) -> np.ndarray:
+    """Scan units that hold as much text as an English word, in each of n languages, 1 in others: float64[n]."""
+    return _UNITS_PER_WORD[numbers(codes)]
+
+
+_NUMBER = {code: number for number, code in enumerate(CODES)}
+_UNITS_PER_WORD = np.array([language.units_per_word for language in _ALL] + [1.0])  # the last is also number -1

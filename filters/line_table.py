@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from curation.languages import CODES, LANGUAGES
+from curation.languages import numbers, units_per_word
 from curation.text import utf8
 from curation.text.cut import gather
 from curation.text.scan import Scan
@@ -51,8 +51,7 @@ def line_table(text: pa.Array, scan: Scan, languages: list[str], wanted: Collect
     marks = scan.line("marks")
     columns |= {name: marks & bit != 0 for name, bit in _MARKS.items()}
     if not set(wanted).isdisjoint(phrases.categories()):
-        number = np.array([CODES.index(code) if code in LANGUAGES else -1 for code in languages], np.int64)
-        found = phrases.find(scan, number)
+        found = phrases.find(scan, numbers(languages))
         columns |= {name: found >> bit & 1 != 0 for bit, name in enumerate(phrases.categories())}
     keep = [name for name in columns if name not in COLUMNS or name in wanted or name == "units"]
     table = pl.DataFrame({name: columns[name] for name in keep})
@@ -69,12 +68,11 @@ def line_table(text: pa.Array, scan: Scan, languages: list[str], wanted: Collect
 
 
 def _numbers(scan: Scan, languages: list[str], document: np.ndarray) -> dict[str, np.ndarray]:
-    per_word = np.array([LANGUAGES[code].units_per_word if code in LANGUAGES else 1.0 for code in languages])
     characters, letters, units = scan.line_length.copy(), scan.line("letters"), scan.line("units").copy()
     return {
         "characters": characters,
         "units": units,
-        "words": units / per_word[document],
+        "words": units / units_per_word(languages)[document],
         "sentences": scan.line("sentences").copy(),
         "letter_ratio": letters / characters,  # a line has at least one character
         "digit_ratio": scan.line("digits") / characters,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from curation.text.scan import Scan
-from curation.text.scan_columns import LINE_ELLIPSIS, LINE_TERMINAL
+from curation.text.scan_columns import LINE_ELLIPSIS, LINE_FACTS, LINE_TERMINAL
 from curation.text.utf8 import njit
 from filters import phrases
 
@@ -19,6 +19,7 @@ C4_WORDS = {"c4_sentences": 5, "c4_sentences_short_lines": 3}
 """Fewest words of a kept line, by the name of the signal that counts the sentences of the kept lines."""
 LONG_LINE = 200
 """Characters of mC4's long line (Xue et al. 2021, arXiv:2010.11934, section 3.1: a page needs three)."""
+_STRICT, _LENIENT = C4_WORDS.values()
 _C4_PHRASES = ("javascript", "policy", "cookie")
 
 
@@ -38,37 +39,51 @@ def _per_document(values, bounds, sums):  # type: ignore[no-untyped-def]
         sums[d] = total
 
 
+_SUMS = ("long_lines", "line_words_mean", "line_digit_ratio_mean", "line_upper_ratio_mean", "c4_line_characters")
+_FIRST_CATEGORY = len(_SUMS) + len(C4_WORDS)
+_FACTS = tuple(LINE_FACTS.index(name) for name in ("units", "digits", "upper", "sentences", "marks"))
+
+
 def compute(scan: Scan, language: np.ndarray, units_per_word: np.ndarray) -> dict[str, np.ndarray]:
     """The line signals of n scanned documents, float64[n] each.
 
     ``language``: int64[n], index into `curation.languages.CODES` or -1; ``units_per_word``: float64[n].
     """
-    bounds = scan.line_bounds
-    lines = np.maximum(scan.column("lines"), 1)
-    length = np.maximum(scan.line_length, 1)
-    found = phrases.find(scan, language)
-    words = scan.line("units") / np.repeat(units_per_word, np.diff(bounds))
-    out = _c4(scan, found, words)
-    out["long_lines"] = per_document(scan.line_length >= LONG_LINE, bounds)
-    out["line_words_mean"] = per_document(words, bounds) / lines
-    out["line_digit_ratio_mean"] = per_document(scan.line("digits") / length, bounds) / lines
-    out["line_upper_ratio_mean"] = per_document(scan.line("upper") / length, bounds) / lines
-    for bit, category in enumerate(phrases.categories()):
-        out[f"{category}_line_ratio"] = per_document(found >> bit & 1, bounds) / lines
-    return out
-
-
-def _c4(scan: Scan, found: np.ndarray, words: np.ndarray) -> dict[str, np.ndarray]:
-    marks = scan.line("marks")
-    ends_well = (marks & LINE_TERMINAL != 0) & (marks & LINE_ELLIPSIS == 0)
     categories = phrases.categories()
+    names = (*_SUMS, *C4_WORDS, *(f"{category}_line_ratio" for category in categories))
+    sums = np.zeros((len(names), len(language)))
     unwanted = sum(1 << categories.index(name) for name in _C4_PHRASES)
-    clean = ends_well & (found & unwanted == 0)
-    sentences, bounds = scan.line("sentences"), scan.line_bounds
-    out = {
-        name: per_document(sentences * (clean & (words >= least)), bounds) for name, least in C4_WORDS.items()
-    }  # fmt: skip
-    kept = per_document(scan.line_length * (clean & (words >= C4_WORDS["c4_sentences"])), bounds)
-    characters = scan.column("line_characters")
-    out["c4_line_characters"] = kept / np.maximum(characters, 1)
+    _line_sums(scan.line_facts, scan.line_length, scan.line_bounds, phrases.find(scan, language), units_per_word,
+               unwanted, len(categories), sums)  # fmt: skip
+    out = dict(zip(names, sums, strict=True))
+    lines = np.maximum(scan.column("lines"), 1)
+    for name in names:
+        if name.endswith(("_mean", "_ratio")):
+            out[name] /= lines
+    out["c4_line_characters"] /= np.maximum(scan.column("line_characters"), 1)
     return out
+
+
+@njit
+def _line_sums(facts, length, bounds, found, units_per_word, unwanted, categories, out):  # type: ignore[no-untyped-def]
+    """Fill out float64[names, n] with sums over the lines of each document, in the order of the names of `compute`."""
+    units, digits, upper, sentences, marks = _FACTS
+    for d in range(len(bounds) - 1):
+        long_lines, word_sum, digit_sum, upper_sum, kept = 0, 0.0, 0.0, 0.0, 0
+        strict = lenient = 0
+        for i in range(bounds[d], bounds[d + 1]):
+            line = facts[i]
+            words = line[units] / units_per_word[d]
+            long_lines += length[i] >= LONG_LINE
+            word_sum += words
+            digit_sum += line[digits] / length[i]  # a line has at least one character
+            upper_sum += line[upper] / length[i]
+            if line[marks] & (LINE_TERMINAL | LINE_ELLIPSIS) == LINE_TERMINAL and found[i] & unwanted == 0:
+                lenient += line[sentences] * (words >= _LENIENT)
+                strict += line[sentences] * (words >= _STRICT)
+                kept += length[i] * (words >= _STRICT)
+            if found[i]:
+                for bit in range(categories):
+                    out[_FIRST_CATEGORY + bit, d] += found[i] >> bit & 1
+        out[0, d], out[1, d], out[2, d], out[3, d] = long_lines, word_sum, digit_sum, upper_sum
+        out[4, d], out[5, d], out[6, d] = kept, strict, lenient

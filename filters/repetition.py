@@ -1,4 +1,5 @@
-"""Repetition inside a document: Gopher's signals (Rae et al. 2021, arXiv:2112.11446, table A1), on unit hashes.
+"""Repetition inside a document: Gopher's signals (Rae et al. 2021, arXiv:2112.11446, table A1), on unit hashes; and how
+varied its units are, which the same counts tell.
 
 N-grams are of units (`curation.text.scan`), so they need no separator and mean the same in every script: fractions are
 of the characters inside units, never above 1. A most frequent n-gram must occur twice to count. Duplicate n-grams are
@@ -50,6 +51,10 @@ _SEEN, _OFTEN = np.uint64(1 << 31), np.uint64((1 << 31) - 1)
 """A bit of the count that marks an n-gram as met already on a second walk, and the bits below it."""
 
 
+LOGARITHMS = np.log(np.maximum(np.arange(1 << 12), 1))
+"""Of the counts that are met all the time, for entropies; that of 0 is never used."""
+
+
 class RepetitionCounter:
     """Computes the signals batch by batch, reusing its hash table."""
 
@@ -57,18 +62,20 @@ class RepetitionCounter:
         self._table = HashTable()
 
     def ngrams(self, scan: Scan) -> dict[str, np.ndarray]:
-        """Fractions float64[n] of unit characters in the most frequent 2..4-gram and in duplicate 5..10-grams."""
+        """Of n documents, float64[n] each: fractions of unit characters in the most frequent 2..4-gram and in duplicate
+        5..10-grams; different units / units, and the entropy of the units in nats."""
         n = len(scan.counts)
-        out = np.zeros((n, _LARGEST + 1), np.float64)
-        later = np.zeros((n, _LARGEST + 1), np.float64)
+        out = np.zeros((_LARGEST + 1, n), np.float64)
+        later = np.zeros((_LARGEST + 1, n), np.float64)
         table = self._table
         table.reserve(int(np.diff(scan.unit_bounds).max(initial=1)))
-        table.generation = _ngrams(scan.unit_hash, scan.unit_length, scan.unit_bounds, table.slots, table.generation,
-                                   out, later)  # fmt: skip
+        table.generation = _ngrams(scan.unit_hash, scan.unit_length, scan.unit_bounds, LOGARITHMS, table.slots,
+                                   table.generation, out, later)  # fmt: skip
         return (
-            {f"top_{k}_gram": out[:, k] for k in TOP_SIZES}
-            | {f"duplicate_{k}_gram": out[:, k] for k in DUPLICATE_SIZES}
-            | {f"duplicate_{k}_gram_later": later[:, k] for k in DUPLICATE_SIZES}
+            {"unique_unit_ratio": out[0], "unit_entropy": out[1]}
+            | {f"top_{k}_gram": out[k] for k in TOP_SIZES}
+            | {f"duplicate_{k}_gram": out[k] for k in DUPLICATE_SIZES}
+            | {f"duplicate_{k}_gram_later": later[k] for k in DUPLICATE_SIZES}
         )
 
     def duplicates(self, hashes: np.ndarray, lengths: np.ndarray, bounds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -90,15 +97,27 @@ def find(slots: Any, generation: Any, mask: Any, key: Any) -> Any:
 
 
 @inline
-def add(slots: Any, generation: Any, mask: Any, key: Any) -> Any:
-    """Count one more of ``key``; returns how many there are now."""
+def add_slot(slots: Any, generation: Any, mask: Any, key: Any) -> Any:
+    """Count one more of ``key``; returns how many there are now, and the number of its slot."""
     slot = find(slots, generation, mask, key)
     state = slots[slot, 1] + np.uint64(1)
     if (state >> _STAMP_SHIFT) != generation:
         slots[slot, 0] = key
         state = (generation << _STAMP_SHIFT) | np.uint64(1)
     slots[slot, 1] = state
-    return np.int64(state & _COUNT)
+    return np.int64(state & _COUNT), slot
+
+
+@inline
+def add(slots: Any, generation: Any, mask: Any, key: Any) -> Any:
+    """Count one more of ``key``; returns how many there are now."""
+    return add_slot(slots, generation, mask, key)[0]
+
+
+@inline
+def logarithm(logarithms: Any, count: Any) -> Any:
+    """Natural logarithm of a count above 0; ``logarithms``: `LOGARITHMS`."""
+    return logarithms[count] if count < len(logarithms) else np.log(count)
 
 
 @inline
@@ -111,8 +130,8 @@ def table_mask(items: Any) -> Any:
 
 
 @njit
-def _ngrams(unit_hash, unit_length, bounds, slots, generation, out, later):  # type: ignore[no-untyped-def]
-    """Fill out and later float64[n, 11], whose column k is about k-grams.
+def _ngrams(unit_hash, unit_length, bounds, logarithms, slots, generation, out, later):  # type: ignore[no-untyped-def]
+    """Fill out and later float64[11, n], whose row k is about k-grams; rows 0 and 1 of out about the units themselves.
 
     A k-gram occurs twice only where both (k-1)-grams inside it do, so each size looks at few places but for the first.
     """
@@ -124,17 +143,28 @@ def _ngrams(unit_hash, unit_length, bounds, slots, generation, out, later):  # t
     gram = np.empty(longest + 1, np.uint64)  # hash of the k-gram there
     slot = np.empty(longest + 1, np.int64)
     before = np.empty(longest + 1, np.int64)  # characters before each unit
+    before[0] = 0
     for d in range(len(bounds) - 1):
         first = bounds[d]
         n = bounds[d + 1] - first
-        if n < 2:
+        if n == 0:
             continue
         mask = table_mask(n)
-        before[0] = 0
+        generation += np.uint64(1)
+        different = 0
         for i in range(n):
-            place[i], gram[i] = i, unit_hash[first + i]
             before[i + 1] = before[i] + unit_length[first + i]
-        places = n
+            count, slot[i] = add_slot(slots, generation, mask, unit_hash[first + i])
+            different += count == 1
+        places, logarithm_sum = 0, 0.0
+        for i in range(n):
+            count = np.int64(slots[slot[i], 1] & _COUNT)
+            if count > 1:
+                logarithm_sum += logarithm(logarithms, count)
+                place[places], gram[places] = i, unit_hash[first + i]
+                places += 1
+        out[0, d], out[1, d] = different / n, max(np.log(n) - logarithm_sum / n, 0.0)
+
         for k in range(2, min(n, _LARGEST) + 1):
             generation += np.uint64(1)
             best, best_characters, candidates = np.int64(1), np.int64(0), 0
@@ -143,15 +173,9 @@ def _ngrams(unit_hash, unit_length, bounds, slots, generation, out, later):  # t
                 if place[j + 1] != i + 1:
                     continue
                 key = mix((gram[j] * _SALT) ^ unit_hash[first + i + k - 1])
-                found = find(slots, generation, mask, key)
-                state = slots[found, 1] + np.uint64(1)
-                if state >> _STAMP_SHIFT != generation:
-                    slots[found, 0] = key
-                    state = (generation << _STAMP_SHIFT) | np.uint64(1)
-                slots[found, 1] = state
-                place[candidates], gram[candidates], slot[candidates] = i, key, found
+                place[candidates], gram[candidates] = i, key
+                count, slot[candidates] = add_slot(slots, generation, mask, key)
                 candidates += 1
-                count = np.int64(state & _COUNT)
                 if k <= 4 and count > 1 and count >= best:
                     length = (before[i + k] - before[i]) * count
                     if count > best or length > best_characters:
@@ -176,9 +200,9 @@ def _ngrams(unit_hash, unit_length, bounds, slots, generation, out, later):  # t
                         else:
                             slots[slot[j], 1] = state | _SEEN
             if k <= 4:
-                out[d, k] = min(best_characters, before[n]) / before[n]
+                out[k, d] = min(best_characters, before[n]) / before[n]
             else:
-                out[d, k], later[d, k] = characters / before[n], later_characters / before[n]
+                out[k, d], later[k, d] = characters / before[n], later_characters / before[n]
             if places == 0:
                 break
     return generation

@@ -17,8 +17,8 @@ import pyarrow as pa
 
 from curation.text import utf8
 from curation.text.scan import Scan, Scanner
+from curation.text.scan_columns import SENTENCE_FACTS
 from filters import unit_sequences
-from filters.lines import per_document
 from filters.unit_sequences import SequenceTable, sequence_table
 
 LIST_CASE_WORDS, LIST_CASE_SHARE = 12, 0.5
@@ -31,7 +31,11 @@ PHRASES = (
 )  # fmt: skip
 LAST_WORDS = ("nr", "г", "кг")
 """Abbreviations before the full stop of a sentence that was cut in two."""
-_BAR = ord("|")
+_BAR, _STOP = ord("|"), ord(".")
+
+
+_RULES = ("list_case", "length", "technical", "phrase", "questionable")
+_FACTS = tuple(SENTENCE_FACTS.index(name) for name in ("stop", "characters", "units", "capital_units", "technical"))
 
 
 @lru_cache(maxsize=1)
@@ -42,32 +46,39 @@ def _tables() -> tuple[SequenceTable, np.ndarray]:
 
 def compute(text: pa.Array, scan: Scan) -> dict[str, np.ndarray]:
     """Sentences and the shares of questionable ones, int64[n] or float64[n], of n scanned documents."""
-    bounds = scan.sentence_bounds
-    sentences = np.diff(bounds)
-    characters, units = scan.sentence("characters"), scan.sentence("units")
-    rules = {
-        "list_case": (units >= LIST_CASE_WORDS) & (scan.sentence("capital_units") > LIST_CASE_SHARE * units),
-        "length": (characters < SHORTEST) | (characters > LONGEST),
-        "technical": scan.sentence("technical") > TECHNICAL_SHARE * characters,
-        "phrase": _phrases(text, scan, units),
-    }
-    rules["questionable"] = np.logical_or.reduce(list(rules.values()))
-    shares = {f"madlad_{name}": per_document(rule, bounds) / np.maximum(sentences, 1) for name, rule in rules.items()}
-    return {"madlad_sentences": sentences, **shares}
-
-
-def _phrases(text: pa.Array, scan: Scan, units: np.ndarray) -> np.ndarray:
-    """Whether each sentence holds a phrase of the list, ends in a bar or in a cut abbreviation: bool[sentences]."""
     table, last_words = _tables()
+    bounds = scan.sentence_bounds
     everywhere = np.full(len(scan.counts), -1, np.int64)
-    found = unit_sequences.find(table, scan, everywhere, units, scan.sentence_bounds)[0] != 0
+    found = unit_sequences.find(table, scan, everywhere, scan.sentence("units"), bounds)[0]
     offsets, data = utf8.buffers(text)
-    if len(units):
-        start_of_document = np.repeat(offsets[:-1], np.diff(scan.sentence_bounds))
-        last_byte = data[start_of_document + scan.sentence("stop") - 1]
-        found |= last_byte == _BAR
-        # Units lie in sentences one after another, so the last unit of each is known from their sums.
-        last_unit = np.cumsum(units, dtype=np.int64) - 1
-        dotted = (last_byte == ord(".")) & (units > 0)
-        found[dotted] |= np.isin(scan.unit_hash[last_unit[dotted]], last_words)
-    return found
+    shares = np.zeros((len(_RULES), len(text)))
+    _shares(offsets, data, scan.sentence_facts, bounds, scan.unit_hash, scan.unit_bounds, found, last_words, shares)
+    return {"madlad_sentences": np.diff(bounds)} | {
+        f"madlad_{name}": share for name, share in zip(_RULES, shares, strict=True)
+    }  # fmt: skip
+
+
+@utf8.njit
+def _shares(offsets, data, facts, bounds, unit_hash, unit_bounds, found, last_words, out):  # type: ignore[no-untyped-def]
+    """Fill out float64[rules, n] with the shares of sentences that break each rule, or any of them."""
+    stop, characters, units, capitals, technical = _FACTS
+    for d in range(len(bounds) - 1):
+        unit = unit_bounds[d]  # after the last unit of the sentence: sentences have the units one after another
+        for i in range(bounds[d], bounds[d + 1]):
+            sentence = facts[i]
+            unit += sentence[units]
+            list_case = sentence[units] >= LIST_CASE_WORDS and sentence[capitals] > LIST_CASE_SHARE * sentence[units]
+            length = sentence[characters] < SHORTEST or sentence[characters] > LONGEST
+            marks = sentence[technical] > TECHNICAL_SHARE * sentence[characters]
+            last_byte = data[offsets[d] + sentence[stop] - 1]
+            phrase = found[i] != 0 or last_byte == _BAR
+            if last_byte == _STOP and sentence[units] > 0:
+                for last_word in last_words:
+                    phrase = phrase or unit_hash[unit - 1] == last_word
+            out[0, d] += list_case
+            out[1, d] += length
+            out[2, d] += marks
+            out[3, d] += phrase
+            out[4, d] += list_case or length or marks or phrase
+        for rule in range(len(out)):
+            out[rule, d] /= max(bounds[d + 1] - bounds[d], 1)

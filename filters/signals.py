@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import pyarrow as pa
 
-from curation.languages import CODES, LANGUAGES
-from curation.text.scan import Scan
+from curation.languages import numbers, units_per_word
+from curation.text.scan import COUNTS, Scan
 from filters import bad_words, hplt, lines, sentences, stop_words
 from filters.repetition import RepetitionCounter
 from filters.signal_table import NAMES, SCHEMA, SIGNALS, Signal
@@ -34,19 +34,17 @@ class SignalCounter:
 
     def columns(self, text: pa.Array, scan: Scan, languages: list[str]) -> dict[str, np.ndarray]:
         """The same before they are rounded for storage: int64[n] or float64[n] each."""
-        number = np.array([_NUMBER.get(language, -1) for language in languages], np.int64)
-        per_word = np.array([LANGUAGES[x].units_per_word if x in LANGUAGES else 1.0 for x in languages])
-        units = scan.column("units")
-        columns = _counted(scan, units / per_word)
+        number, per_word = numbers(languages), units_per_word(languages)
+        columns = _counted(scan, scan.column("units") / per_word)
         columns |= self._repetition.ngrams(scan) | self._repeated_blocks(scan)
-        columns |= self._statistics.compute(text, scan) | lines.compute(scan, number, per_word)
+        columns |= self._statistics.compute(text) | lines.compute(scan, number, per_word)
         columns |= sentences.compute(text, scan) | hplt.compute(scan, number, self._repetition)
         columns["stop_words"], columns["distinct_stop_words"] = stop_words.count(scan, number)
-        bad = np.zeros(len(units), np.int64)
+        columns["bad_words"] = np.zeros(len(number), np.int64)
         if self._bad_words is not None:
-            bad = bad_words.count(self._bad_words, scan, number)
-        columns |= {"bad_words": bad, "bad_word_ratio": _ratio(bad, units)}
-        columns["stop_word_ratio"] = _ratio(columns["stop_words"], units)
+            columns["bad_words"] = bad_words.count(self._bad_words, scan, number)
+        for name in ("bad_word", "stop_word"):
+            columns[f"{name}_ratio"] = _ratio(columns[f"{name}s"], scan.column("units"))
         return columns
 
     def _repeated_blocks(self, scan: Scan) -> dict[str, np.ndarray]:
@@ -62,49 +60,55 @@ class SignalCounter:
         return out
 
 
-_NUMBER = {code: number for number, code in enumerate(CODES)}
+_COUNTED = ("units", "characters", "lines", "paragraphs", "sentences", "curly_brackets")
+_RATIOS = {
+    "mean_unit_length": ("unit_characters", "units"),
+    "hash_ratio": ("hashes", "words"),
+    "ellipsis_ratio": ("ellipses", "words"),
+    "letter_token_ratio": ("letter_tokens", "tokens"),
+    "bullet_line_ratio": ("bullet_lines", "lines"),
+    "ellipsis_line_ratio": ("ellipsis_lines", "lines"),
+    "terminal_line_ratio": ("terminal_lines", "lines"),
+    "short_line_ratio": ("short_lines", "lines"),
+    "newline_word_ratio": ("newlines", "words"),
+    "digit_ratio": ("digits", "characters"),
+    "punctuation_ratio": ("marks", "characters"),
+    "upper_ratio": ("upper", "letters"),
+    "space_ratio": ("spaces", "characters"),
+    "letter_ratio": ("letters", "characters"),
+    "line_length_mean": ("line_characters", "lines"),
+    "all_capital_unit_ratio": ("all_capital_units", "units"),
+    "capital_unit_ratio": ("capital_units", "units"),
+    "url_ratio": ("url_characters", "characters"),
+    "markup_ratio": ("markup_characters", "characters"),
+    "table_line_ratio": ("table_lines", "lines"),
+    "list_line_ratio": ("list_lines", "lines"),
+}
+"""Signals that are the ratio of two counts of the scan, or of words, or of ``marks``: punctuation and symbols."""
+_VALUES = (*COUNTS, "words", "marks")
+_NUMERATORS, _DENOMINATORS = np.array([[_VALUES.index(name) for name in pair] for pair in _RATIOS.values()]).T
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    return numerator / np.where(denominator == 0, 1, denominator) * (denominator != 0)
+    return np.divide(numerator, denominator, out=np.zeros(numerator.shape), where=denominator != 0)
+
+
+def _longest(length: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+    """The greatest of the lengths of each document: int64[n] of int32[...] between bounds int64[n+1], 0 of none."""
+    longest = np.zeros(len(bounds) - 1, np.int64)
+    filled = np.flatnonzero(np.diff(bounds))
+    if len(filled):
+        longest[filled] = np.maximum.reduceat(length, bounds[filled])
+    return longest
 
 
 def _counted(scan: Scan, words: np.ndarray) -> dict[str, np.ndarray]:
-    """The signals that are a count of the scan or the ratio of two."""
-    count = scan.column
-    characters, line_count, units = count("characters"), count("lines"), count("units")
-    longest = np.zeros(len(line_count), np.int64)
-    filled = np.flatnonzero(line_count)
-    if len(filled):
-        longest[filled] = np.maximum.reduceat(scan.line_length, scan.line_bounds[filled])
-    return {
-        "characters": characters,
-        "units": units,
+    """The signals that are a count of the scan, a greatest length or the ratio of two counts."""
+    marks = scan.column("punctuation") + scan.column("symbols")
+    values = np.vstack([scan.counts.T, words, marks])
+    columns = dict(zip(_RATIOS, _ratio(values[_NUMERATORS], values[_DENOMINATORS]), strict=True))
+    return columns | {name: scan.column(name) for name in _COUNTED} | {
         "words": words,
-        "mean_unit_length": _ratio(count("unit_characters"), units),
-        "hash_ratio": _ratio(count("hashes"), words),
-        "ellipsis_ratio": _ratio(count("ellipses"), words),
-        "letter_token_ratio": _ratio(count("letter_tokens"), count("tokens")),
-        "bullet_line_ratio": _ratio(count("bullet_lines"), line_count),
-        "ellipsis_line_ratio": _ratio(count("ellipsis_lines"), line_count),
-        "lines": line_count,
-        "paragraphs": count("paragraphs"),
-        "sentences": count("sentences"),
-        "terminal_line_ratio": _ratio(count("terminal_lines"), line_count),
-        "short_line_ratio": _ratio(count("short_lines"), line_count),
-        "newline_word_ratio": _ratio(count("newlines"), words),
-        "digit_ratio": _ratio(count("digits"), characters),
-        "punctuation_ratio": _ratio(count("punctuation") + count("symbols"), characters),
-        "upper_ratio": _ratio(count("upper"), count("letters")),
-        "space_ratio": _ratio(count("spaces"), characters),
-        "letter_ratio": _ratio(count("letters"), characters),
-        "line_length_mean": _ratio(count("line_characters"), line_count),
-        "line_length_max": longest,
-        "curly_brackets": count("curly_brackets"),
-        "all_capital_unit_ratio": _ratio(count("all_capital_units"), units),
-        "capital_unit_ratio": _ratio(count("capital_units"), units),
-        "url_ratio": _ratio(count("url_characters"), characters),
-        "markup_ratio": _ratio(count("markup_characters"), characters),
-        "table_line_ratio": _ratio(count("table_lines"), line_count),
-        "list_line_ratio": _ratio(count("list_lines"), line_count),
-    }
+        "longest_unit": _longest(scan.unit_length, scan.unit_bounds),
+        "line_length_max": _longest(scan.line_length, scan.line_bounds),
+    }  # fmt: skip

@@ -68,8 +68,8 @@ def find(
         bounds: int64[n+1]: the pieces of document d are [bounds[d], bounds[d+1]).
 
     Returns:
-        The bits of the sequences in each piece, uint8[pieces], and how many there are in each document, int64[n]: the
-        place in a text is counted once.
+        The bits of the sequences in each piece, uint8[pieces], and in each document the number of units that begin a
+        sequence, int64[n].
     """
     bits, count = np.zeros(len(units), np.uint8), np.zeros(len(language), np.int64)
     _find(scan.unit_hash, units, bounds, scan.unit_bounds, language, table.keys, table.bits, table.longest,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -344,3 +347,9 @@ def ends_sentence(line: str) -> bool:
     while line and (line[-1] in CLOSERS or is_space(line[-1])):
         line = line[:-1]
     return line[-1:] in SENTENCE_ENDS if line else False
+
+
+def entropy(items: Sequence[str], base: float) -> float:
+    """Of the distribution of the items, in units of the base."""
+    counts = Counter(items)
+    return -sum(n / len(items) * math.log(n / len(items), base) for n in counts.values()) if items else 0.0

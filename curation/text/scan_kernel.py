@@ -54,7 +54,9 @@ _ASAT, _DOT_BELOW = 0x103A, 0x1037  # Burmese vowel killer and tone mark
 _HASH, _STOP, _URDU_STOP, _ELLIPSIS, _NEWLINE = ord("#"), ord("."), 0x06D4, 0x2026, 10
 _CURLY_OPEN, _CURLY_CLOSE = ord("{"), ord("}")
 _COLON, _LESS, _AMPERSAND, _BAR, _TAB = map(ord, ":<&|\t")
-_ASCII = 0x80
+_ASCII, _BLANK = 0x80, ord(" ")
+_ONE_SPACE = np.uint64(0x110001)
+"""What the hash of a line takes for one space: 0x110000 and their number."""
 _STATE_NONE, _STATE_PREFIX = 0, 100
 """States of the unit machine besides the class of the unit under way: none, a vowel waiting for its consonant."""
 
@@ -161,23 +163,43 @@ def scan(offsets, data, properties, lower, bullets, closers, abbreviations, coun
         while True:
             bits = np.int64(properties[code])
 
-            # A letter inside a word, with another character after it.
-            if state == LETTER and bits & ~UPPER == LETTER and at < end:
-                while bits & ~UPPER == LETTER and at < end:
+            # Letters and marks inside words, and single spaces between words, with another character after them.
+            while state == LETTER and bits & ~UPPER == LETTER and at < end:
+                while LETTER <= bits & ~UPPER <= MARK and at < end:
                     unit = (unit ^ np.uint64(lower[code])) * _FNV_PRIME
                     line = (line ^ np.uint64(code)) * _FNV_PRIME
                     length += 1
-                    upper += bits != LETTER
-                    last = code
+                    letters += bits & CLASS_MASK == LETTER
+                    upper += bits == LETTER | UPPER
+                    last, previous_kind = code, bits & CLASS_MASK
                     code, at = utf8.decode(data, at)
                     bits = np.int64(properties[code])
                     trimmed += 1
-                    letters += 1
                     characters += 1
                 unclosed, stop = last, at - _width(code)
                 letter_token, stacked, ended = True, False, False
-                previous_kind = np.int64(LETTER)
                 dots = end_dots = 0
+                if code != _BLANK or at == end:
+                    break
+                following, following_at = utf8.decode(data, at)
+                following_bits = np.int64(properties[following])
+                if following_bits & ~UPPER != LETTER or following_at == end:
+                    break
+                # The space ends a unit and a token; the letter after it begins the next.
+                unit_hash[units], unit_length[units] = mix(unit), length
+                unit_characters += length
+                units += 1
+                all_capital_units += letters - unit_letters == upper - unit_upper and upper > unit_upper
+                unit, length = _FNV_OFFSET, 0
+                capital_units += following_bits & UPPER != 0
+                unit_letters, unit_upper = letters, upper
+                tokens += 1
+                letter_tokens += 1
+                line = (line ^ _ONE_SPACE) * _FNV_PRIME
+                characters += 1
+                spaces += 1
+                trimmed += 1
+                code, at, bits = following, following_at, following_bits
 
             kind = bits & CLASS_MASK
             following, following_at = np.int64(_NEWLINE), at

@@ -1,5 +1,7 @@
 """The repetition signals against counting by hand in plain Python."""
 
+import math
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from curation.text.scan import Scanner
 from filters.repetition import DUPLICATE_SIZES, TOP_SIZES, RepetitionCounter
 from tests.filters.reference import duplicate, duplicate_later, top
-from tests.oracles import Document, line_key
+from tests.oracles import Document, entropy, line_key, lower
 
 SCANNER = Scanner()
 COUNTER = RepetitionCounter()
@@ -35,6 +37,17 @@ def test_ngram_shares_equal_the_oracle(texts: list[str]) -> None:
             assert later == pytest.approx(duplicate_later(units, size), abs=1e-12)
 
 
+@settings(deadline=None, max_examples=200)
+@given(TEXTS)
+@example(["a " * 5000 + "b", ""])
+def test_variety_of_units_equals_the_oracle(texts: list[str]) -> None:
+    got = COUNTER.ngrams(SCANNER.scan(pa.array(texts, pa.large_string())))
+    for row, text in enumerate(texts):
+        units = [lower(unit) for unit in Document(text).units]
+        assert got["unit_entropy"][row] == pytest.approx(entropy(units, math.e), abs=1e-9)
+        assert got["unique_unit_ratio"][row] == (len(set(units)) / len(units) if units else 0)
+
+
 @settings(deadline=None, max_examples=100)
 @given(TEXTS)
 def test_repeated_lines_and_paragraphs_equal_the_oracle(texts: list[str]) -> None:
@@ -48,9 +61,9 @@ def test_repeated_lines_and_paragraphs_equal_the_oracle(texts: list[str]) -> Non
 
 def test_a_document_of_one_repeated_word_is_all_repetition_and_never_more() -> None:
     scan = SCANNER.scan(pa.array(["spam " * 1000, "买 " * 1000], pa.large_string()))
-    for values in COUNTER.ngrams(scan).values():
-        assert np.all(values <= 1)
-        assert np.all(values > 0.98)
+    for name, values in COUNTER.ngrams(scan).items():
+        if "gram" in name:
+            assert np.all((values <= 1) & (values > 0.98))
 
 
 def test_the_table_survives_growth_and_many_documents() -> None:
