@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from curation.languages import CODES
+from curation.text.normalize import normalize
 from curation.text.scan import Scanner
 from filters.signal_page import signals_page
 from filters.signals import NAMES, SCHEMA, SIGNALS, Signal, SignalCounter
@@ -31,6 +32,18 @@ def check(texts: list[str], languages: list[str]) -> None:
         assert {name: row[name] for name in expected} == pytest.approx(expected, rel=1e-6), text
 
 
+ILL_FORMED = [
+    b"\x80",
+    b"\xff",
+    b"\xc3",
+    b"\xe4\xb8",
+    b"\xf0\x9f\x98",
+    b"\xed\xa0\x80",
+    b"\xc0\xaf",
+    b"\xf5\x80\x80\x80",
+]
+"""Continuations alone, cut characters, a surrogate, an overlong form and a byte past Unicode."""
+raw_bytes = st.lists(st.one_of(st.sampled_from(ILL_FORMED), clean_text.map(str.encode)), max_size=5).map(b"".join)
 LINES = ["Home | About", "A sentence, and its end.", "• item", "short", "", "", "词语", "wait..."]
 repetitive = st.lists(st.sampled_from(LINES), max_size=15).map("\n".join)
 
@@ -46,6 +59,18 @@ def test_signals_equal_the_oracle_on_random_text(rows: list[tuple[str, str]]) ->
 def test_signals_equal_the_oracle_on_the_demo_corpus() -> None:
     rows = [json.loads(line) for name in ("original", "planted") for line in (DEMO / f"{name}.jsonl").open()][::4]
     check([normalized(row["text"]) for row in rows], [row["language"] for row in rows])
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.lists(raw_bytes, min_size=1, max_size=4), st.integers(0, 2))
+@example([b"\xe4\xb8", b"abc \xff", b"\x80\x80 text", b"end \xf0\x9f"], 1)
+def test_ill_formed_bytes_at_the_edges_of_documents_and_batches_touch_no_other(rows: list[bytes], cut: int) -> None:
+    """A document's signals are those of its repaired text, alone or between others, at the end of the buffer or not."""
+    text = normalize(pa.array(rows, pa.large_binary())).text.slice(cut)
+    repaired = [normalized(row.decode("utf-8", "replace")) for row in rows[cut:]]
+    assert text.to_pylist() == repaired
+    together = COUNTER.compute(text, SCANNER.scan(text), ["en"] * len(text))
+    assert together.to_pylist() == [signals_of([alone], ["en"]).to_pylist()[0] for alone in repaired]
 
 
 def test_english_values_equal_the_published_definitions() -> None:
