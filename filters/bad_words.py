@@ -14,6 +14,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from curation import storage
+from curation.recipe import RecipeError
 from curation.text.scan import Scan
 from filters.unit_sequences import SequenceTable, find, sequence_table
 
@@ -22,16 +23,16 @@ def read_list(path: str) -> list[str]:
     """The words and phrases of a file.
 
     Raises:
-        ValueError: the file is not UTF-8 or names no word.
+        RecipeError: the file is not UTF-8 or names no word.
     """
     try:
         lines = storage.read_text(path).splitlines()
     except UnicodeDecodeError as error:
         problem = f"not UTF-8 at byte {error.start}; save the list as UTF-8"
-        raise ValueError(f"annotate.bad_words: {path}: {problem}") from error
+        raise RecipeError(f"annotate.bad_words: {path}: {problem}") from error
     words = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
     if not words:
-        raise ValueError(f"annotate.bad_words: {path}: no word in it; one word or phrase a line is expected")
+        raise RecipeError(f"annotate.bad_words: {path}: no word in it; one word or phrase a line is expected")
     return words
 
 

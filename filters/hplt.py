@@ -38,6 +38,8 @@ LONG_SEGMENTS = 10  # as many or more score 1
 ALPHA, WEIGHT = 2.9, 3.0
 """Of the penalty: the sharpness of the soft minimum, and the sum of the exponents."""
 LEAST = 0.1  # a lower score makes the penalty 0
+PENALISED = ("hplt_numbers", "hplt_punctuation", "hplt_singular", "hplt_urls", "hplt_repeated")
+"""The scores that the penalty is made of."""
 
 _TABLE = np.array([MEDIANS[RELATIVES.get(code, code)] for code in CODES] + [SPANISH])  # the last for other languages
 
@@ -56,9 +58,7 @@ def compute(scan: Scan, language: np.ndarray, repetition: RepetitionCounter) -> 
         "hplt_punctuation": np.interp(100 * marks / word / punctuation, *PUNCTUATION),
         "hplt_singular": np.interp(100 * count("singular") / word / singular, *SINGULAR),
     } | _segments(scan, punctuation, repetition)
-    long, great = out.pop("hplt_long_segments"), out.pop("hplt_great_segments")
-    return out | {"hplt_penalty": _penalty(np.stack(list(out.values()))), "hplt_long_segments": long,
-                  "hplt_great_segments": great}  # fmt: skip
+    return out | {"hplt_penalty": _penalty(np.stack([out[name] for name in PENALISED]))}
 
 
 def _word_characters(scan: Scan) -> np.ndarray:

@@ -21,6 +21,7 @@ from filters.annotate import signals_schema
 from filters.quality_model import QualityError, QualityModel
 from filters.transformer_model import TransformerError, TransformerModel
 from jobs import progress
+from jobs.parts import for_each_part
 from jobs.run_context import JobError, Run
 
 VERSION = 1
@@ -159,27 +160,18 @@ def _score(run: Run, score: Score, job: Job, annotated: Job) -> Job:
     if job.open():
         progress.say(f"{job.name:<16} done already")
         return job
-    parts = annotated.finished_parts()
-    finished = set(job.finished_parts())
-    waiting = [part for part in parts if part not in finished]
-    with progress.parts(job, len(parts)):
-        if waiting:
-            step: beam.PTransform
-            if score.fasttext is not None:
-                _try(lambda: _open_fasttext(score), score)  # what is wrong with it is said here, not by a worker
-                step = beam.ParDo(ScoreWithFastText(job, score))
-            else:
-                step = RunInference(TransformerHandler(job, score))
-            run.execute(
-                lambda pipeline: (
-                    pipeline | "Parts" >> beam.Create(waiting) | "Spread" >> beam.Reshuffle() | "Score" >> step
-                ),
-                len(waiting),
-            )
+    for_each_part(run, job, annotated.finished_parts(), lambda: _step(score, job))
     totals = {name: sum(record["counts"][name] for record in job.records()) for name in ("documents", "scored")}
     progress.say(f"{'':<16} {totals['scored']:,} of {totals['documents']:,} documents scored")
     job.close({"signals": annotated.fingerprint}, {"counts": totals})
     return job
+
+
+def _step(score: Score, job: Job) -> beam.PTransform:
+    if score.transformer is not None:
+        return RunInference(TransformerHandler(job, score))
+    _try(lambda: _open_fasttext(score), score)  # what is wrong with it is said here, not by a worker
+    return beam.ParDo(ScoreWithFastText(job, score))
 
 
 def _try(open_: Callable[[], object], score: Score) -> None:

@@ -36,19 +36,22 @@ from filters.line_rules import LineCleaner
 from filters.policy import Policy, load_policy
 from jobs import progress
 from jobs.look_up import score_fingerprints
+from jobs.parts import for_each_part
 from jobs.run_context import JobError, Run
 
 VERSION = 2
 BATCH_ROWS = 4096
+PARTS_A_WORKER = 8  # parts take well under a second each
 
 
 def decide_job(run: Run, annotated: Job, deduplicated: Job) -> Job:
+    policy = load_policy(run.recipe.select.policy)
     described = {
         "version": VERSION,
-        "policy": load_policy(run.recipe.select.policy).model_dump(),
+        "policy": policy.model_dump(),
         "languages": run.recipe.select.languages,
         "signals": annotated.fingerprint,
-        "scores": score_fingerprints(run.output, load_policy(run.recipe.select.policy)),
+        "scores": score_fingerprints(run.output, policy),
         "duplicates": deduplicated.fingerprint,
     }
     return Job(run.output, "decide", ("decisions",), fingerprint(described), described)
@@ -193,27 +196,14 @@ def _count(groups: dict[str, dict[str, int]], group: str, batch: pa.RecordBatch)
     into["epoch_bytes"] += pc.sum(pc.multiply(length, batch["copies"].cast(length.type))).as_py()
 
 
-def _for_each_part(run: Run, job: Job, parts: list[int], step: beam.DoFn) -> None:
-    """Run one `DoFn` over the parts that are not finished, showing progress."""
-    finished = set(job.finished_parts())
-    waiting = [part for part in parts if part not in finished]
-    with progress.parts(job, len(parts)):
-        if waiting:
-            run.execute(
-                lambda p: (
-                    p | "Parts" >> beam.Create(waiting) | "Spread" >> beam.Reshuffle() | "Each" >> beam.ParDo(step)
-                ),
-                len(waiting) // 8,  # these parts take well under a second each
-            )
-
-
 def decide(run: Run, annotated: Job, deduplicated: Job) -> Job:
     """First pass: decisions and the funnel up to the mixture."""
     job = decide_job(run, annotated, deduplicated)
     if job.open():
         return job
     policy = load_policy(run.recipe.select.policy)
-    _for_each_part(run, job, annotated.finished_parts(), DecidePart(job, policy, run.recipe.select.languages))
+    step = beam.ParDo(DecidePart(job, policy, run.recipe.select.languages))
+    for_each_part(run, job, annotated.finished_parts(), lambda: step, PARTS_A_WORKER)
     funnel = decisions.merge([record["funnel"] for record in job.records()])
     if not sum(row["passed"] for row in funnel):
         reasons: dict[str, int] = {}
@@ -241,8 +231,8 @@ def select(run: Run, annotated: Job, deduplicated: Job) -> Job:
     rows = decided.summary()["funnel"]
     shares = mixture.shares({(r["language"], r["domain"]): r["passed_bytes"] for r in rows}, recipe.select.mixture)
     rates = {group: share.rate for group, share in shares.items()}
-    step = SelectPart(job, rates, recipe.select.rejected_text, recipe.seed)
-    _for_each_part(run, job, annotated.finished_parts(), step)
+    step = beam.ParDo(SelectPart(job, rates, recipe.select.rejected_text, recipe.seed))
+    for_each_part(run, job, annotated.finished_parts(), lambda: step, PARTS_A_WORKER)
     kept = _kept(job)
     if not any(counts["documents"] for counts in kept.values()):
         passed = sum(row["passed"] for row in rows)

@@ -18,8 +18,9 @@ from curation.text.cut import cut
 from curation.text.scan import Scanner
 from filters.line_rules import LineCleaner, spans
 from filters.line_table import line_table
-from filters.policy import Policy, PolicyError, load_policy, parse_policy
+from filters.policy import Policy, load_policy, parse_policy
 from filters.signals import SignalCounter
+from tests.filters.refusals import assert_refused
 from tests.oracles import PIECES, normalized, strip
 
 SHIPPED = sorted(path.stem for path in (RECIPES_FOLDER / "policies").glob("*.yaml"))
@@ -229,12 +230,7 @@ LINES = "name: x\ndomains:\n  web:\n    rules: {d: {signal: words, min: 5}}\n   
     ],
 )  # fmt: skip
 def test_a_wrong_line_rule_is_refused_with_file_rule_and_remedy(tmp_path: Path, text: str, words: list[str]) -> None:
-    path = tmp_path / "policy.yaml"
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(PolicyError) as error:
-        load_policy(str(path))
-    for word in (str(path), *words):
-        assert word in str(error.value), error.value
+    assert_refused(tmp_path, text, words)
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -1,0 +1,32 @@
+"""Running one step of a job over the parts that it has not finished."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import apache_beam as beam
+
+from curation.dataset import Job
+from jobs import progress
+from jobs.run_context import Run
+
+
+def for_each_part(
+    run: Run, job: Job, parts: list[int], step: Callable[[], beam.PTransform], parts_a_worker: int = 1
+) -> None:
+    """Give the numbers of unfinished parts to a step that writes each part and its record, showing progress.
+
+    Args:
+        parts: all parts of the job.
+        step: makes the step; called only where a part waits, so that it may load and check models.
+        parts_a_worker: so many parts are worth starting another worker for.
+    """
+    finished = set(job.finished_parts())
+    waiting = [part for part in parts if part not in finished]
+    with progress.parts(job, len(parts)):
+        if waiting:
+            made = step()
+            run.execute(
+                lambda pipeline: pipeline | "Parts" >> beam.Create(waiting) | "Spread" >> beam.Reshuffle() | made,
+                len(waiting) // parts_a_worker,
+            )
