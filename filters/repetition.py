@@ -124,7 +124,7 @@ def logarithm(logarithms: Any, count: Any) -> Any:
 def table_mask(items: Any) -> Any:
     """Mask of the part of the table that a document of so many items uses: small documents stay in the cache."""
     size = np.uint64(1024)
-    while size < np.uint64(2 * items):
+    while np.uint64(3) * size < np.uint64(4 * items):  # at most three quarters full, were all items different
         size <<= np.uint64(1)
     return size - np.uint64(1)
 
@@ -139,10 +139,11 @@ def _ngrams(unit_hash, unit_length, bounds, logarithms, slots, generation, out, 
     generation = np.uint64(generation)
     for d in range(len(bounds) - 1):
         longest = max(longest, bounds[d + 1] - bounds[d])
-    place = np.empty(longest + 1, np.int64)  # where k-grams begin that may occur twice, ascending
+    # 32 bits each: a document has fewer than 2**32 characters, and with many units these arrays are what takes memory.
+    place = np.empty(longest + 1, np.uint32)  # where k-grams begin that may occur twice, ascending
     gram = np.empty(longest + 1, np.uint64)  # hash of the k-gram there
-    slot = np.empty(longest + 1, np.int64)
-    before = np.empty(longest + 1, np.int64)  # characters before each unit
+    slot = np.empty(longest + 1, np.uint32)
+    before = np.empty(longest + 1, np.uint32)  # characters before each unit
     before[0] = 0
     for d in range(len(bounds) - 1):
         first = bounds[d]
@@ -169,7 +170,7 @@ def _ngrams(unit_hash, unit_length, bounds, logarithms, slots, generation, out, 
             generation += np.uint64(1)
             best, best_characters, candidates = np.int64(1), np.int64(0), 0
             for j in range(places - 1):
-                i = place[j]
+                i = np.int64(place[j])
                 if place[j + 1] != i + 1:
                     continue
                 key = mix((gram[j] * _SALT) ^ unit_hash[first + i + k - 1])
@@ -187,7 +188,7 @@ def _ngrams(unit_hash, unit_length, bounds, logarithms, slots, generation, out, 
                 state = slots[slot[j], 1]
                 if state & _OFTEN <= np.uint64(1):
                     continue
-                i = place[j]
+                i = np.int64(place[j])
                 place[places], gram[places] = i, gram[j]
                 places += 1
                 if k > 4:

@@ -87,6 +87,8 @@ class Scanner:
         if room <= self._room:
             return
         self._room = room
+        self._hashes = self._lengths = []  # given back before more is asked for, else both count
+        self._line_facts = self._sentence_facts = np.empty((0, 0), np.int32)
         self._hashes = [np.empty(room, np.uint64) for _ in range(3)]
         self._lengths = [np.empty(room, np.int32) for _ in range(3)]
         self._line_facts = np.empty((room, len(LINE_FACTS)), np.int32)
