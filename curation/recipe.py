@@ -79,6 +79,9 @@ class MinHash(Strict):
     seed: int = Field(default=1, ge=0, lt=2**32)
 
 
+Files = Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
+
+
 class Annotate(Strict):
     unit_bytes: ByteSize = 32 << 20  # text of one work unit, the grain of parallelism and resumption
     max_document_bytes: ByteSize = 64 << 20
@@ -87,6 +90,7 @@ class Annotate(Strict):
     language_characters: int = Field(default=1000, ge=50)  # characters the identifier reads
     minhash: MinHash = MinHash()
     bad_words: dict[str, str] = {}  # language (or any) to a file of one word or phrase a line
+    url_lists: dict[str, Files] = {}  # category to files of one domain or URL beginning a line; the first counts
 
     @model_validator(mode="after")
     def _known_languages(self) -> Annotate:
@@ -97,11 +101,14 @@ class Annotate(Strict):
 
 
 class Score(Strict):
-    """A score of documents by a trained model: fastText, or a Hugging Face sequence classifier. Local files only."""
+    """A score of documents by a trained model: fastText, a Hugging Face sequence classifier, or importance weights.
+    Local files only."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")  # of its column
     fasttext: str | None = None  # folder written by `glotmill quality train`, or a fastText file (.bin, .ftz)
     transformer: str | None = None  # folder of a model and its tokenizer
+    importance: str | None = None  # folder written by `glotmill quality importance`
+    mean: bool = False  # of importance: nats an n-gram instead of their sum
     label: Annotated[int, Field(strict=True, ge=0)] | str | None = None  # whose probability is the score
     batch_size: int = Field(default=16, ge=1)  # documents
     max_tokens: int = Field(default=512, ge=1)  # of a document's beginning that the transformer reads
@@ -111,12 +118,17 @@ class Score(Strict):
 
     @model_validator(mode="after")
     def _one_model(self) -> Score:
-        if (self.fasttext is None) == (self.transformer is None):
-            raise ValueError(f"score '{self.name}' needs one model: either fasttext or transformer")
+        if sum(model is not None for model in (self.fasttext, self.transformer, self.importance)) != 1:
+            raise ValueError(f"score '{self.name}' needs one model: fasttext, transformer or importance")
+        owners = {"transformer": ("batch_size", "max_tokens", "device"), "importance": ("mean",)}
+        for owner, keys in owners.items():
+            for key in sorted(self.model_fields_set.intersection(keys)):
+                if getattr(self, owner) is None:
+                    raise ValueError(f"score '{self.name}': {key} is for {owner}: leave it out")
+        if self.importance is not None and self.label is not None:
+            raise ValueError(f"score '{self.name}': importance weights have no label; leave it out")
         if self.fasttext is None:
             return self
-        for key in sorted({"batch_size", "max_tokens", "device"} & self.model_fields_set):
-            raise ValueError(f"score '{self.name}': {key} is for a transformer; leave it out")
         is_file = self.fasttext.endswith((".bin", ".ftz"))
         if is_file and not isinstance(self.label, str):
             raise ValueError(f"score '{self.name}': a fastText file needs a label, such as __label__hq")
@@ -290,6 +302,11 @@ def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
     if annotate.bad_words:
         files = {language: _absolute(path, folder) for language, path in annotate.bad_words.items()}
         annotate = annotate.model_copy(update={"bad_words": files})
+    if annotate.url_lists:
+        lists = {
+            category: [_absolute(path, folder) for path in files] for category, files in annotate.url_lists.items()
+        }
+        annotate = annotate.model_copy(update={"url_lists": lists})
     if select.policy.endswith((".yaml", ".yml")):
         select = select.model_copy(update={"policy": _absolute(select.policy, folder)})
     if tokenizer.parallel:
@@ -300,7 +317,7 @@ def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
 
 
 def _model_paths(score: Score, folder: Path) -> dict[str, str]:
-    paths = {"fasttext": score.fasttext, "transformer": score.transformer}
+    paths = {"fasttext": score.fasttext, "transformer": score.transformer, "importance": score.importance}
     return {kind: _absolute(path, folder) for kind, path in paths.items() if path is not None}
 
 

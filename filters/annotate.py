@@ -17,7 +17,7 @@ from curation.recipe import Annotate, Input
 from curation.text import utf8
 from curation.text.normalize import normalize
 from curation.text.scan import Scan, Scanner
-from filters import signals
+from filters import signals, url_lists
 
 
 def signals_schema() -> pa.Schema:
@@ -34,6 +34,7 @@ def signals_schema() -> pa.Schema:
             pa.field("removed_characters", pa.uint32(), nullable=False),  # control characters and noncharacters
             pa.field("language", pa.string(), nullable=False),
             pa.field("language_score", pa.float32(), nullable=False),
+            pa.field("url_category", pa.string()),  # the first of the recipe's lists that has the URL
             pa.field("bands", pa.list_(pa.uint64()), nullable=False),  # empty for text without units
             pa.field("sketch", pa.binary(), nullable=False),  # low bytes of the MinHash signature
             *signals.SCHEMA,
@@ -55,6 +56,7 @@ class Annotator:
         self._identifier = LanguageIdentifier(parameters.language_model, parameters.language_characters)
         self._scanner = Scanner()
         self._counter = signals.SignalCounter(parameters.bad_words)
+        self._url_lists = url_lists.table(parameters.url_lists)
 
     def annotate(self, raw: pa.RecordBatch, source: Input, part: int, first_row: int) -> Annotated:
         """Annotate raw documents (columns of `curation.readers.RAW`) that become rows ``first_row``... of a part."""
@@ -82,6 +84,7 @@ class Annotator:
             "removed_characters": pa.array(normalized.removed_characters),
             "language": language,
             "language_score": pa.array(score),
+            "url_category": url_lists.categorize(self._url_lists, raw["url"]).cast(pa.string()),
             **self._signature(scan),
         }
         computed = self._counter.compute(text, scan, language.to_pylist())

@@ -10,10 +10,9 @@ import polars as pl
 import pyarrow as pa
 
 from filters.line_rules import REMOVED_REASON, LineCleaner
-from filters.policy import COLUMNS, Bounds, Policy
+from filters.policy import NUMBERS, Bounds, Policy
 
 PASS, FAIL, OFF = "pass", "fail", "off"
-NUMBERS = tuple(name for name in COLUMNS if name not in ("language", "source", "domain"))
 
 
 class Check(NamedTuple):

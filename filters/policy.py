@@ -10,6 +10,7 @@ the columns of `filters.line_table`: a line that one of them rejects is removed,
         rules:
           gopher.words: {signal: words, min: 50, max: 100000}
           ours.numbers: {reject_when: "digit_ratio > 0.3 AND lines > 5"}
+          ours.urls: {reject_when: "url_category = 'adult'"}  # of the recipe's annotate.url_lists
           ours.quality: {signal: score_quality, min: 0.2}   # the recipe's score named quality; unscored ones pass
         lines:
           ours.cookies: {reject_when: "cookie AND words <= 10"}
@@ -36,10 +37,14 @@ from filters.rules import SEPARATOR, Bounds, Rule, RuleName, Strict, did_you_mea
 from filters.signals import NAMES
 
 _IDENTITY = {"language": pl.String, "language_score": pl.Float32, "utf8_bytes": pl.UInt64, "invalid_utf8": pl.UInt32,
-             "removed_characters": pl.UInt32, "source": pl.String, "domain": pl.String}  # fmt: skip
+             "removed_characters": pl.UInt32, "source": pl.String, "domain": pl.String,
+             "url_category": pl.String}  # fmt: skip
 COLUMNS: tuple[str, ...] = (*_IDENTITY, *NAMES)
 """Columns a rule may use."""
-DocumentRule = Annotated[Rule, AfterValidator(on_signal(COLUMNS, prefix=SCORE_PREFIX))]
+_TEXTS = [name for name, kind in _IDENTITY.items() if kind == pl.String]
+NUMBERS: tuple[str, ...] = tuple(name for name in COLUMNS if name not in _TEXTS)
+"""Those that a rule may bound."""
+DocumentRule = Annotated[Rule, AfterValidator(on_signal(NUMBERS, _TEXTS, prefix=SCORE_PREFIX))]
 _CONDITIONS_ONLY = [name for name in line_table.COLUMNS if name not in line_table.NUMBERS]
 LineRule = Annotated[Rule, AfterValidator(on_signal(line_table.NUMBERS, _CONDITIONS_ONLY))]
 

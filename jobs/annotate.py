@@ -15,13 +15,13 @@ from curation.langid.fasttext_model import model_fingerprint
 from curation.readers.raw import DeadRecord, dead_batch
 from curation.readers.units import Plan, WorkUnit, plan_units, read_unit
 from curation.recipe import Recipe
+from filters import bad_words, url_lists
 from filters.annotate import Annotator, signals_schema
-from filters.bad_words import list_fingerprints
 from filters.signals import SIGNALS
 from jobs import progress
 from jobs.run_context import JobError, Run
 
-VERSION = 7
+VERSION = 8
 """Raised whenever the job's output changes for the same input, so that old output counts as stale."""
 
 
@@ -29,8 +29,9 @@ def annotate_job(run: Run, plan: Plan) -> Job:
     recipe = run.recipe
     described = {
         "version": VERSION,
-        "annotate": recipe.annotate.model_dump(exclude={"max_bad_fraction", "bad_words"}),
-        "bad_words": list_fingerprints(recipe.annotate.bad_words),
+        "annotate": recipe.annotate.model_dump(exclude={"max_bad_fraction", "bad_words", "url_lists"}),
+        "bad_words": bad_words.list_fingerprints(recipe.annotate.bad_words),
+        "url_lists": url_lists.list_fingerprints(recipe.annotate.url_lists),
         "signals": [signal.versioned_name for signal in SIGNALS],
         "inputs": [item.model_dump(exclude={"paths"}) for item in recipe.inputs],
         "zstd": zstandard.ZSTD_VERSION,  # a signal measures compression

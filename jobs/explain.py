@@ -194,6 +194,7 @@ def _print_identity(document: dict[str, Any], signals: pl.DataFrame) -> None:
         "address": place,
         "language": f"{code} ({name}), probability {score:.3f}",
         **{key: document[key] for key in ("domain", "source", "url", "license", "date", "metadata")},
+        "URL category": signals["url_category"][0] if "url_category" in signals.columns else None,
         "content hash": document["content_hash"].hex(),
     }
     table = Table(box=None, show_header=False, title="document", title_justify="left")

@@ -27,6 +27,8 @@ def for_each_part(
         if waiting:
             made = step()
             run.execute(
-                lambda pipeline: pipeline | "Parts" >> beam.Create(waiting) | "Spread" >> beam.Reshuffle() | made,
+                lambda pipeline: (
+                    pipeline | "Parts" >> beam.Create(waiting) | "Spread" >> beam.Reshuffle() | "Each" >> made
+                ),
                 len(waiting) // parts_a_worker,
             )

@@ -1,4 +1,4 @@
-"""The commands `glotmill quality train` and `glotmill quality evaluate`."""
+"""The commands `glotmill quality train`, `evaluate` and `importance`."""
 
 from __future__ import annotations
 
@@ -78,3 +78,27 @@ def evaluate(
 
     columns = _columns(text_column, language_column, id_column, license_column)
     evaluate_quality(model.rstrip("/"), positive, negative, columns)
+
+
+@quality.command()
+def importance(
+    *,
+    target: Annotated[list[str], typer.Option(help=f"documents to select towards. {_FILES}")],
+    raw: Annotated[list[str], typer.Option(help=f"documents to select from. {_FILES}")],
+    output: Annotated[str, typer.Option(help="folder or URL for weights and card")],
+    text_column: TextColumn = "text",
+    language_column: LanguageColumn = None,
+    id_column: IdColumn = None,
+    license_column: LicenseColumn = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="of what is held out")] = 0,
+    holdout: Annotated[float, typer.Option(min=0.01, max=0.9, help="share held out to measure on")] = 0.1,
+    least_documents: Annotated[int, typer.Option(min=1, help="of either set that a language needs")] = 100,
+) -> None:
+    """Fit importance weights (hashed units and pairs, DSIR) of a target set against a raw set, by language."""
+    from filters.quality_model import Parameters
+    from jobs.quality_importance import fit_importance
+    from jobs.quality_train import Settings
+
+    columns = _columns(text_column, language_column, id_column, license_column)
+    settings = Settings(columns, Parameters(seed=seed), holdout, least_documents)
+    fit_importance(target, raw, output.rstrip("/"), settings)

@@ -40,7 +40,7 @@ class Settings:
 
 
 @dataclass
-class _Set:
+class SetRead:
     """What the card says of one set."""
 
     files: list[dict[str, Any]] = field(default_factory=list)
@@ -56,10 +56,10 @@ def train_quality(positive: list[str], negative: list[str], output: str, setting
         JobError: a set cannot be read or is too small, or fastText cannot train.
         PlanError: a column is missing.
     """
-    documents, sets = _read({"positive": positive, "negative": negative}, settings)
+    documents, sets = read_sets({"positive": positive, "negative": negative}, settings)
     screened = quality_sets.screen(documents)
     del documents
-    _say_dropped(screened)
+    say_dropped(screened)
     sides = quality_sets.split(screened.documents, settings.holdout)
     _check(sides, settings)
     warnings = _warnings(sides[TRAIN])
@@ -88,9 +88,9 @@ def evaluate_quality(model: str, positive: list[str], negative: list[str], colum
     """
     with _job_errors():
         opened = quality_model.open_model(model)
-    documents, _ = _read({"positive": positive, "negative": negative}, Settings(columns))
+    documents, _ = read_sets({"positive": positive, "negative": negative}, Settings(columns))
     screened = quality_sets.screen(documents)
-    _say_dropped(screened)
+    say_dropped(screened)
     for name, count in quality_sets.by_class(screened.documents).items():
         if not count:
             raise JobError(f"no {name} document is left to measure on")
@@ -109,12 +109,17 @@ def _job_errors() -> Iterator[None]:
         raise JobError(str(error)) from error
 
 
-def _read(patterns: dict[str, list[str]], settings: Settings) -> tuple[pl.DataFrame, dict[str, _Set]]:
+def read_sets(patterns: dict[str, list[str]], settings: Settings) -> tuple[pl.DataFrame, dict[str, SetRead]]:
+    """All documents (`quality_sets.DOCUMENTS`) of the sets ``positive`` and ``negative``, and what was read of each.
+
+    Raises:
+        JobError, PlanError: a set cannot be read, is empty, or has no such column.
+    """
     preparer = Preparer(settings.parameters.seed)
     frames = [pl.DataFrame(schema=quality_sets.DOCUMENTS)]
     sets = {}
     for name, wanted in patterns.items():
-        said = sets[name] = _Set()
+        said = sets[name] = SetRead()
         for file in open_files(name, wanted, settings.columns):
             said.files.append({"path": file.path, "bytes": file.bytes, "ends": file.ends})
             for read, language in file.documents:
@@ -130,7 +135,8 @@ def _read(patterns: dict[str, list[str]], settings: Settings) -> tuple[pl.DataFr
     return pl.concat(frames), sets
 
 
-def _say_dropped(screened: quality_sets.Screened) -> None:
+def say_dropped(screened: quality_sets.Screened) -> None:
+    """Tell of shared texts and copies."""
     for name in screened.shared:
         if screened.shared[name]:
             progress.say(f"{name}: {screened.shared[name]:,} documents dropped, their text is in the other set as well")
@@ -180,7 +186,7 @@ def _probabilities(model: QualityModel, documents: pl.DataFrame) -> np.ndarray:
 
 
 def _describe(
-    sets: dict[str, _Set], screened: quality_sets.Screened, sides: dict[str, pl.DataFrame], settings: Settings,
+    sets: dict[str, SetRead], screened: quality_sets.Screened, sides: dict[str, pl.DataFrame], settings: Settings,
     warnings: list[str], held_out: dict[str, Any],
 ) -> dict[str, Any]:  # fmt: skip
     kept = quality_sets.by_class(screened.documents)

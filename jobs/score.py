@@ -16,8 +16,9 @@ from apache_beam.ml.inference.base import ModelHandler, RunInference
 from curation.dataset import Job, PartWriter, Record, fingerprint, iterate_part, part_name, read_part
 from curation.recipe import Recipe, Score
 from curation.scores import dataset, score_schema
-from filters import quality_model, transformer_model
+from filters import importance, quality_model, transformer_model
 from filters.annotate import signals_schema
+from filters.importance import ImportanceModel
 from filters.quality_model import QualityError, QualityModel
 from filters.transformer_model import TransformerError, TransformerModel
 from jobs import progress
@@ -26,7 +27,7 @@ from jobs.run_context import JobError, Run
 
 VERSION = 1
 BATCH_ROWS = 1024
-FREE = {"fasttext", "transformer", "device"}
+FREE = {"fasttext", "transformer", "importance", "device"}
 """Settings that do not change the scores: where the model lies (its content counts) and what computes."""
 Scorer = Callable[[pa.Array, pa.Array], pa.Array]
 """Text (large_string[n]) and language (string[n]) to score (float32[n])."""
@@ -47,6 +48,8 @@ def _check(score: Score) -> dict[str, str]:
     try:
         if score.fasttext is not None:
             return quality_model.check_model(score.fasttext)
+        if score.importance is not None:
+            return importance.check_folder(score.importance)
         assert score.transformer is not None
         transformer_model.require_libraries()
         return transformer_model.check_model(score.transformer, score.label, score.max_tokens)
@@ -57,28 +60,34 @@ def _check(score: Score) -> dict[str, str]:
 def score_job(run: Run, score: Score, files: dict[str, str], annotated: Job) -> Job:
     described = {
         "version": VERSION,
-        "score": {"kind": "fasttext" if score.fasttext else "transformer", **score.model_dump(exclude=FREE)},
+        "score": {"kind": _kind(score), **score.model_dump(exclude=FREE)},
         "model": files,
         "signals": annotated.fingerprint,
     }
     return Job(run.output, f"score-{score.name}", (dataset(score.name),), fingerprint(described), described)
 
 
-class ScoreWithFastText(beam.DoFn):
-    """Writes one part; the model lives as long as the worker."""
+def _kind(score: Score) -> str:
+    return next(kind for kind in ("fasttext", "transformer", "importance") if getattr(score, kind))
+
+
+class ScoreOnProcessor(beam.DoFn):
+    """Writes one part with fastText or importance weights; the model lives as long as the worker."""
 
     def __init__(self, job: Job, score: Score) -> None:
         self._job, self._score = job, score
 
     def setup(self) -> None:
-        self._model = _open_fasttext(self._score)
+        self._model = _open(self._score)
 
     def process(self, part: int) -> Iterator[int]:
         score_part(self._job, self._score, part, self._model.score)
         yield part
 
 
-def _open_fasttext(score: Score) -> QualityModel:
+def _open(score: Score) -> QualityModel | ImportanceModel:
+    if score.importance is not None:
+        return importance.open_model(score.importance, score.mean)
     assert score.fasttext is not None and not isinstance(score.label, int)
     return quality_model.open_model(score.fasttext, score.label)
 
@@ -170,8 +179,8 @@ def _score(run: Run, score: Score, job: Job, annotated: Job) -> Job:
 def _step(score: Score, job: Job) -> beam.PTransform:
     if score.transformer is not None:
         return RunInference(TransformerHandler(job, score))
-    _try(lambda: _open_fasttext(score), score)  # what is wrong with it is said here, not by a worker
-    return beam.ParDo(ScoreWithFastText(job, score))
+    _try(lambda: _open(score), score)  # what is wrong with it is said here, not by a worker
+    return beam.ParDo(ScoreOnProcessor(job, score))
 
 
 def _try(open_: Callable[[], object], score: Score) -> None:

@@ -231,7 +231,7 @@ def test_a_missing_model_is_found_before_any_work(glotmill, recipe, tmp_path: Pa
         ([{"name": "q", "fasttext": "m", "transformer": "t"}], ["needs one model"]),
         ([{"name": "q", "fasttext": "m.ftz"}], ["needs a label, such as __label__hq"]),
         ([{"name": "q", "fasttext": "m", "label": "x"}], ["knows its label"]),
-        ([{"name": "q", "fasttext": "m", "batch_size": 2}], ["batch_size is for a transformer"]),
+        ([{"name": "q", "fasttext": "m", "batch_size": 2}], ["batch_size is for transformer"]),
         ([{"name": "q", "transformer": "m", "batch_sise": 2}], ["did you mean 'batch_size'?"]),
         ([{"name": "q", "transformer": "m", "label": True}], ["scores.0.label"]),
         ([{"name": "q", "fasttext": "m", "languages": ["xx"]}], ["language 'xx' is none of"]),
@@ -394,3 +394,41 @@ def test_scores_of_other_documents_are_refused(recipe, models: Path, tmp_path: P
     signals = read_part(run.output, "signals", file.name, ["address"])
     with pytest.raises(ValueError, match="holds other documents than signals"):
         with_scores(run.output, file.name, signals, ["quality", "plain"])
+
+
+def test_importance_weights_score_the_languages_they_were_fitted_on(corpus, recipe, tmp_path: Path, glotmill):
+    """`glotmill quality importance` to a score: what is like the target weighs more; other languages have no score."""
+    for name, seeds in (("target", (1, 2)), ("raw", (3, 4))):
+        rows = [
+            {"text": corpus.text(code, 100 * seed + n, 30) + (" sea ship" * 5 if name == "target" else ""),
+             "language": code, "licence": "CC0"}
+            for seed in seeds for n in range(40) for code in ("en", "de")
+        ]  # fmt: skip
+        corpus.jsonl(tmp_path / f"{name}.jsonl", rows[: 130 if name == "raw" else None])
+    arguments = ["--target", f"{tmp_path}/target.jsonl", "--raw", f"{tmp_path}/raw.jsonl", "--output"]
+    said = glotmill("quality", "importance", *arguments, f"{tmp_path}/sea", "--least-documents", "40")
+    assert said.code == 0, said.err
+    card = json.loads((tmp_path / "sea" / "card.json").read_text())
+    assert list(card["languages"]) == ["de", "en"] and card["held_out"]["en"]["roc_auc"] == 1
+    assert "CC0" in (tmp_path / "sea" / "card.md").read_text()
+    again = glotmill("quality", "importance", *arguments, f"{tmp_path}/again", "--least-documents", "40")
+    assert again.code == 0
+    for file in ("card.json", "card.md", "weights.npy"):
+        assert (tmp_path / "sea" / file).read_bytes() == (tmp_path / "again" / file).read_bytes()
+
+    wanted = {"name": "sea", "importance": f"{tmp_path}/sea"}
+    run = run_scores(recipe(wanted, wanted | {"name": "mean", "mean": True}), tmp_path / "run")
+    sums, means = scores_of(run, "sea")["sea"].to_pylist(), scores_of(run, "mean")["mean"].to_pylist()
+    languages, units = column_of(run, "signals", "language"), column_of(run, "signals", "units")
+    assert [score is not None for score in sums] == [code in ("en", "de") for code in languages]
+    for total, mean, count in zip(sums, means, units, strict=True):
+        assert total is None or np.isclose(total, mean * (2 * count - 1), rtol=1e-4)
+
+    few = glotmill("quality", "importance", *arguments, f"{tmp_path}/few", "--least-documents", "1000")
+    assert few.code == 1 and "no language has 1,000 documents in both sets" in few.err
+    with pytest.raises(JobError, match="score 'x': .*name it under 'fasttext'"):
+        (tmp_path / "other").mkdir()
+        (tmp_path / "other" / "card.json").write_text("{}")
+        run_scores(recipe({"name": "x", "importance": f"{tmp_path}/other"}), tmp_path / "other_run")
+    with pytest.raises(RecipeError, match="mean is for importance"):
+        load_recipe(recipe({"name": "x", "fasttext": "f", "mean": True}))
