@@ -3,8 +3,8 @@
     python benchmarks/policy_by_language.py DATA.parquet... [--policy glotmill-29] [--domain web]
 
 Reads the columns ``text`` and ``language``; takes documents of at least 50 words in one of the 29 languages, and each
-rule of the domain alone. Files should hold about the same documents in many languages, such as translations. A language is
-named where a rule rejects twice as many of its documents as in the median language, and at least 5 points more.
+rule of the domain alone. Files should hold about the same documents in many languages, such as translations. A language
+is named where a rule rejects twice as many of its documents as in the median language, and at least 5 points more.
 """
 
 from __future__ import annotations
