@@ -1,0 +1,35 @@
+"""`glotmill langid evaluate` on labelled files: figures by length, other codes, texts without a label."""
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+ENGLISH = "The committee will meet again on Thursday to discuss the budget."
+GERMAN = "Der Ausschuss wird am Donnerstag wieder über den Haushalt beraten."
+UKRAINIAN = "Комітет знову збереться у четвер, щоб обговорити бюджет на наступний рік."
+
+
+def test_labelled_files_are_measured_by_length(tmp_path: Path, glotmill) -> None:
+    texts = [ENGLISH, "Good morning, everyone", GERMAN, " ".join([GERMAN] * 9), UKRAINIAN, ENGLISH, "?"]
+    labels = ["eng_Latn", "en", "deu", "de-AT", "uk", "de", None]
+    pq.write_table(pa.table({"sentence": texts, "lang": labels}), tmp_path / "labelled.parquet")
+    columns = ["--text-column", "sentence", "--language-column", "lang"]
+    said = glotmill("langid", "evaluate", "--input", f"{tmp_path}/labelled.parquet", *columns, "--output",
+                    f"{tmp_path}/figures.json")  # fmt: skip
+    assert said.code == 0, said.err
+    assert "1 texts without a label left out" in said.out + said.err and "de as en 1" in said.out + said.err
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert {name: part["texts"] for name, part in figures.items()} == {
+        "all": 6, "short": 1, "sentence": 4, "document": 1,
+    }  # fmt: skip
+    german = figures["all"]["languages"]["de"]
+    assert (german["texts"], german["precision"], german["recall"]) == (3, 1, 2 / 3)
+    assert figures["sentence"]["false_accept_rate"] == 0 and figures["sentence"]["out_of_set"] == 1
+
+
+def test_a_wrong_column_is_named(tmp_path: Path, glotmill) -> None:
+    pq.write_table(pa.table({"text": [ENGLISH]}), tmp_path / "plain.parquet")
+    said = glotmill("langid", "evaluate", "--input", f"{tmp_path}/plain.parquet")
+    assert said.code == 1 and "language" in said.err
