@@ -1,8 +1,8 @@
 """The one registry of the 29 languages: English, Chinese and the 27 more of Qwen2.
 
 Codes are BCP 47 (RFC 5646) primary subtags as fastText's lid.176 writes them; ``tl`` covers Tagalog and Filipino.
-``units_per_word`` says how many scan units (see `curation.text.scan`) hold as much text as one English word: 1 where
-words are written with spaces; elsewhere measured on the Universal Declaration of Human Rights, as the units of the
+``units_per_word`` says how many scan units (see `curation.text.scan`) of scripts without spaces hold as much text as one
+English word: 1 where words are written with spaces; elsewhere measured on the Universal Declaration of Human Rights, as the units of the
 translation divided by the words of the English text (`tests/curation/test_languages.py` recomputes them from the demo
 corpus). ``stop_words`` are the most frequent function words.
 """
@@ -193,6 +193,15 @@ def numbers(codes: Sequence[str]) -> np.ndarray:
 def units_per_word(codes: Sequence[str]) -> np.ndarray:
     """Scan units that hold as much text as an English word, in each of n languages, 1 in others: float64[n]."""
     return _UNITS_PER_WORD[numbers(codes)]
+
+
+def words(units: np.ndarray, unspaced_units: np.ndarray, units_per_word: np.ndarray) -> np.ndarray:
+    """Words in n texts, float64[n]: a unit of a script that writes spaces is one, so a Latin name in Thai counts whole.
+
+    ``units``: int[n]; ``unspaced_units``: int[n] of them, in scripts without spaces; ``units_per_word``: float64[n].
+    """
+    count: np.ndarray = units - unspaced_units + unspaced_units / units_per_word
+    return count
 
 
 _NUMBER = {code: number for number, code in enumerate(CODES)}

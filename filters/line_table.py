@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from curation.languages import numbers, units_per_word
+from curation.languages import numbers, units_per_word, words
 from curation.text import utf8
 from curation.text.cut import gather
 from curation.text.scan import Scan
@@ -72,7 +72,7 @@ def _numbers(scan: Scan, languages: list[str], document: np.ndarray) -> dict[str
     return {
         "characters": characters,
         "units": units,
-        "words": units / units_per_word(languages)[document],
+        "words": words(units, scan.line("unspaced_units"), units_per_word(languages)[document]),
         "sentences": scan.line("sentences").copy(),
         "letter_ratio": letters / characters,  # a line has at least one character
         "digit_ratio": scan.line("digits") / characters,

@@ -41,7 +41,7 @@ def _per_document(values, bounds, sums):  # type: ignore[no-untyped-def]
 
 _SUMS = ("long_lines", "line_words_mean", "line_digit_ratio_mean", "line_upper_ratio_mean", "c4_line_characters")
 _FIRST_CATEGORY = len(_SUMS) + len(C4_WORDS)
-_FACTS = tuple(LINE_FACTS.index(name) for name in ("units", "digits", "upper", "sentences", "marks"))
+_FACTS = tuple(LINE_FACTS.index(name) for name in ("units", "unspaced_units", "digits", "upper", "sentences", "marks"))
 
 
 def compute(scan: Scan, language: np.ndarray, units_per_word: np.ndarray) -> dict[str, np.ndarray]:
@@ -67,13 +67,13 @@ def compute(scan: Scan, language: np.ndarray, units_per_word: np.ndarray) -> dic
 @njit
 def _line_sums(facts, length, bounds, found, units_per_word, unwanted, categories, out):  # type: ignore[no-untyped-def]
     """Fill out float64[names, n] with sums over the lines of each document, in the order of the names of `compute`."""
-    units, digits, upper, sentences, marks = _FACTS
+    units, unspaced, digits, upper, sentences, marks = _FACTS
     for d in range(len(bounds) - 1):
         long_lines, word_sum, digit_sum, upper_sum, kept = 0, 0.0, 0.0, 0.0, 0
         strict = lenient = 0
         for i in range(bounds[d], bounds[d + 1]):
             line = facts[i]
-            words = line[units] / units_per_word[d]
+            words = line[units] - line[unspaced] + line[unspaced] / units_per_word[d]
             long_lines += length[i] >= LONG_LINE
             word_sum += words
             digit_sum += line[digits] / length[i]  # a line has at least one character

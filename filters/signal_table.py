@@ -1,8 +1,9 @@
 """The table of signals: every number stored about a document, with its definition, source and a worked example.
 
 `docs/signals.md` and the command `glotmill signals` print this table. Ratios with a zero denominator are 0. *Units*
-stand for words (`curation.text.scan`); *words* are units divided by the language's `units_per_word`, so that a number
-of words means about as much text in every language. A signal's version is raised whenever its value changes for a text.
+stand for words (`curation.text.scan`); for *words* the units of scripts without spaces are divided by the language's
+`units_per_word`, so that a number of words means about as much text in every language. A signal's version is raised
+whenever its value changes for a text.
 """
 
 from __future__ import annotations
@@ -54,10 +55,10 @@ _LONG = "word " * 60
 SIGNALS: tuple[Signal, ...] = (
     Signal("characters", _COUNT, "code points", "length of the text", OURS, _CATS, 21),
     Signal("units", _COUNT, "units", "words, characters or clusters, by script", OURS, _CATS, 4),
-    Signal("words", _RATIO, "words", "units / units per word of the language", GOPHER, _CATS, 4),
+    Signal("words", _RATIO, "words", "units; in scripts without spaces / units per word", GOPHER, _CATS, 4, version=2),
     Signal("mean_unit_length", _RATIO, "code points", "characters inside units / units", GOPHER, _CATS, 16 / 4),
-    Signal("hash_ratio", _RATIO, "ratio", "'#' characters / words", GOPHER, "#one # two", 2 / 2),
-    Signal("ellipsis_ratio", _RATIO, "ratio", "'...' and '…' / words", GOPHER, "so... on… then", 2 / 3),
+    Signal("hash_ratio", _RATIO, "ratio", "'#' characters / words", GOPHER, "#one # two", 2 / 2, version=2),
+    Signal("ellipsis_ratio", _RATIO, "ratio", "'...' and '…' / words", GOPHER, "so... on… then", 2 / 3, version=2),
     Signal("letter_token_ratio", _RATIO, "ratio", "white-space tokens with a letter / tokens", GOPHER, "a1 2 - b",
            2 / 4),
     Signal("stop_words", _COUNT, "words", "occurrences of the language's stop words", GOPHER, "the end of the day", 3),
@@ -94,7 +95,7 @@ SIGNALS: tuple[Signal, ...] = (
     Signal("terminal_line_ratio", _RATIO, "ratio", "lines that end in a sentence-ending mark / lines", FINEWEB,
            "Title\nIt ends here.”", 1 / 2),
     Signal("short_line_ratio", _RATIO, "ratio", "lines of at most 30 characters / lines", FINEWEB, _LIST, 1),
-    Signal("newline_word_ratio", _RATIO, "ratio", "line ends / words", FINEWEB, _TWO, 4 / 5),
+    Signal("newline_word_ratio", _RATIO, "ratio", "line ends / words", FINEWEB, _TWO, 4 / 5, version=2),
     Signal("digit_ratio", _RATIO, "ratio", "digits / characters", OURS, "in 1999", 4 / 7),
     Signal("punctuation_ratio", _RATIO, "ratio", "punctuation and symbols / characters", OURS, _CATS, 2 / 21),
     Signal("upper_ratio", _RATIO, "ratio", "upper-case letters / letters", OURS, _CATS, 2 / 16),
@@ -106,12 +107,12 @@ SIGNALS: tuple[Signal, ...] = (
     Signal("curly_brackets", _COUNT, "characters", "'{' and '}'", C4, "if (x) { y; }", 2),
     Signal("longest_unit", _COUNT, "code points", "longest unit", C4, _CATS, 5),
     Signal("c4_sentences", _COUNT, "sentences", "sentences in the lines C4 keeps, of at least 5 words", C4,
-           "Too short.\nThis line has five words. Good.", 2),
+           "Too short.\nThis line has five words. Good.", 2, version=2),
     Signal("c4_sentences_short_lines", _COUNT, "sentences", "the same with lines of at least 3 words", "datatrove's C4",
-           "It is short.\nThis line has five words. Good.", 3),
+           "It is short.\nThis line has five words. Good.", 3, version=2),
     Signal("c4_line_characters", _RATIO, "ratio", "characters of the lines C4 keeps / of all lines", C4,
-           "Too short.\nThis line has five words. Good.", 31 / 41),
-    Signal("line_words_mean", _RATIO, "words", "words of a line, mean over lines", REDPAJAMA, _TWICE, 4 / 3),
+           "Too short.\nThis line has five words. Good.", 31 / 41, version=2),
+    Signal("line_words_mean", _RATIO, "words", "words of a line, mean over lines", REDPAJAMA, _TWICE, 4 / 3, version=2),
     Signal("line_digit_ratio_mean", _RATIO, "ratio", "digits / characters of a line, mean over lines", REDPAJAMA,
            "12\nab", 1 / 2),
     Signal("line_upper_ratio_mean", _RATIO, "ratio", "upper case / characters of a line, mean over lines", REDPAJAMA,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pyarrow as pa
 
-from curation.languages import numbers, units_per_word
+from curation.languages import numbers, units_per_word, words
 from curation.text.scan import COUNTS, Scan
 from filters import bad_words, hplt, lines, sentences, stop_words
 from filters.repetition import RepetitionCounter
@@ -35,7 +35,7 @@ class SignalCounter:
     def columns(self, text: pa.Array, scan: Scan, languages: list[str]) -> dict[str, np.ndarray]:
         """The same before they are rounded for storage: int64[n] or float64[n] each."""
         number, per_word = numbers(languages), units_per_word(languages)
-        columns = _counted(scan, scan.column("units") / per_word)
+        columns = _counted(scan, words(scan.column("units"), scan.column("unspaced_units"), per_word))
         columns |= self._repetition.ngrams(scan) | self._repeated_blocks(scan)
         columns |= self._statistics.compute(text) | lines.compute(scan, number, per_word)
         columns |= sentences.compute(text, scan) | hplt.compute(scan, number, self._repetition)

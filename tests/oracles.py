@@ -209,6 +209,7 @@ class Document:
             "markup_characters": sum(map(len, markup(text))),
             "table_lines": sum(line.count("|") + line.count("\t") >= 2 for line in self.lines),
             "list_lines": sum(is_list_item(line) for line in self.lines),
+            "unspaced_units": sum(letter_class(unit[0]) not in "LD" for unit in self.units),
         }
 
     def sentence_facts(self) -> list[tuple[int, ...]]:

@@ -34,6 +34,7 @@ COUNTS = (
     "markup_characters",  # inside '<tags>' and '&entities;'
     "table_lines",  # lines with at least TABLE_SEPARATORS inner vertical bars or tabs
     "list_lines",  # lines starting with a bullet, or with a number and a full stop or bracket
+    "unspaced_units",  # units of scripts that write no spaces: Han characters, runs of kana, clusters
 )
 """Names of the columns of the counts, in the order in which the loop stores them."""
 SHORT_LINE = 30
@@ -50,6 +51,7 @@ LINE_FACTS = (
     "sentences",
     "marks",  # LINE_BULLET | LINE_ELLIPSIS | LINE_TERMINAL | LINE_CURLY | LINE_TABLE | LINE_LIST
     "word_characters",  # characters that are no digit, punctuation, symbol or white space
+    "unspaced_units",
 )
 """Names of the columns of the line facts, in the order in which the loop stores them."""
 LINE_BULLET, LINE_ELLIPSIS, LINE_TERMINAL, LINE_CURLY, LINE_TABLE, LINE_LIST = 1, 2, 4, 8, 16, 32

@@ -132,14 +132,14 @@ def scan(offsets, data, properties, lower, bullets, closers, abbreviations, coun
         unit_characters = tokens = letter_tokens = hashes = ellipses = sentences = np.int64(0)
         bullet_lines = ellipsis_lines = terminal_lines = short_lines = line_characters = np.int64(0)
         curly_brackets = capital_units = all_capital_units = singular = urls = url_characters = np.int64(0)
-        markup_characters = table_lines = list_lines = np.int64(0)
+        markup_characters = table_lines = list_lines = unspaced_units = np.int64(0)
         technical = separators = pending_tabs = np.int64(0)
         unit_letters = unit_upper = np.int64(0)  # letters and upper so far where the unit under way began
         url_stop = markup_stop = np.int64(0)  # bytes after the last URL and the last markup
         first_unit, first_line, first_paragraph = units, lines, paragraphs
         line_unit = units  # where the line under way began: units and letters, digits, upper, sentences, curly so far
         line_letters = line_digits = line_upper = line_sentences = line_curly = np.int64(0)
-        line_separators = line_words = np.int64(0)
+        line_separators = line_words = line_unspaced = np.int64(0)
         # Where the sentence under way began, and its units, capital units and technical characters so far.
         in_sentence = sentence_over = False
         sentence_start = sentence_characters = sentence_units = sentence_capitals = sentence_technical = np.int64(0)
@@ -250,6 +250,7 @@ def scan(offsets, data, properties, lower, bullets, closers, abbreviations, coun
                 if state != _STATE_NONE:
                     unit, length = (_FNV_OFFSET ^ np.uint64(lower[code])) * _FNV_PRIME, 1
                     capital_units += bits & UPPER != 0
+                    unspaced_units += state != LETTER
                     unit_letters, unit_upper = letters, upper
 
             # Characters.
@@ -356,7 +357,7 @@ def scan(offsets, data, properties, lower, bullets, closers, abbreviations, coun
                         + LINE_TABLE * is_table
                         + LINE_LIST * is_list
                     )
-                    facts[8] = words - line_words
+                    facts[8], facts[9] = words - line_words, unspaced_units - line_unspaced
                     lines += 1
                     table_lines += is_table
                     list_lines += is_list
@@ -388,6 +389,7 @@ def scan(offsets, data, properties, lower, bullets, closers, abbreviations, coun
                 line_unit, line_letters, line_digits, line_upper = units, letters, digits, upper
                 line_sentences, line_curly, line_separators = sentences, curly_brackets, separators
                 line_words = characters - digits - punctuation - symbols - spaces
+                line_unspaced = unspaced_units
             if at == end:
                 break
             previous_kind = kind
@@ -408,4 +410,4 @@ def scan(offsets, data, properties, lower, bullets, closers, abbreviations, coun
         row[16], row[17], row[18], row[19] = bullet_lines, ellipsis_lines, terminal_lines, short_lines
         row[20], row[21], row[22] = line_characters, paragraphs - first_paragraph, curly_brackets
         row[23], row[24], row[25], row[26], row[27] = capital_units, all_capital_units, singular, urls, url_characters
-        row[28], row[29], row[30] = markup_characters, table_lines, list_lines
+        row[28], row[29], row[30], row[31] = markup_characters, table_lines, list_lines, unspaced_units

@@ -13,7 +13,7 @@ import yaml
 
 from curation.languages import LANGUAGES
 from filters import phrases
-from tests.oracles import Document, ends_sentence, line_key, lower, sentences, strip, units
+from tests.oracles import Document, ends_sentence, letter_class, line_key, lower, sentences, strip, units
 
 BOILERPLATE = yaml.safe_load(phrases.FILE.read_text(encoding="utf-8"))
 
@@ -33,11 +33,18 @@ def repeated(keys: list[str], lengths: list[int]) -> tuple[int, int]:
     return count, characters
 
 
+def words_in(found: list[str], language: str) -> float:
+    """Words that units stand for: each of a script with spaces is one, others are divided by the language's number."""
+    unspaced = sum(letter_class(unit[0]) not in "LD" for unit in found)
+    per_word = LANGUAGES[language].units_per_word if language in LANGUAGES else 1.0
+    return len(found) - unspaced + unspaced / per_word
+
+
 def counted(text: str, language: str) -> dict[str, float]:
     """The counted signals by their definitions in `SIGNALS`."""
     document = Document(text)
     counts = document.counts()
-    words = counts["units"] / (LANGUAGES[language].units_per_word if language in LANGUAGES else 1)
+    words = words_in(document.units, language)
     lines = repeated([line_key(line) for line in document.lines], [len(line) for line in document.lines])
     paragraphs = repeated(
         ["\n".join(map(line_key, paragraph)) for paragraph in document.paragraphs],
@@ -133,18 +140,18 @@ def unwanted_phrases(language: str) -> list[list[str]]:
 def c4(text: str, language: str) -> dict[str, float]:
     """C4's line rules, then what its page rules ask for."""
     unwanted = unwanted_phrases(language)
-    per_word = LANGUAGES[language].units_per_word
     found = {"c4_sentences": 0, "c4_sentences_short_lines": 0}
     kept = 0
     lines = [(raw, strip(raw)) for raw in text.split("\n") if strip(raw)]
     for raw, line in lines:
         words = list(map(lower, units(line)))
+        count = words_in(units(line), language)
         if not ends_sentence(line) or line.endswith(("...", "…")) or any(contains(words, p) for p in unwanted):
             continue
         for name, least in (("c4_sentences", 5), ("c4_sentences_short_lines", 3)):
-            if len(words) / per_word >= least:
+            if count >= least:
                 found[name] += sentences(raw)
-        kept += len(line) * (len(words) / per_word >= 5)
+        kept += len(line) * (count >= 5)
     return found | {"c4_line_characters": ratio(kept, sum(len(line) for _, line in lines))}
 
 
