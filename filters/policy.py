@@ -36,8 +36,8 @@ from filters import line_table
 from filters.rules import SEPARATOR, Bounds, Rule, RuleName, Strict, did_you_mean, fails, joined, merged, on_signal
 from filters.signals import NAMES
 
-_IDENTITY = {"language": pl.String, "language_score": pl.Float32, "utf8_bytes": pl.UInt64, "invalid_utf8": pl.UInt32,
-             "removed_characters": pl.UInt32, "source": pl.String, "domain": pl.String,
+_IDENTITY = {"language": pl.String, "language_score": pl.Float32, "script": pl.String, "utf8_bytes": pl.UInt64,
+             "invalid_utf8": pl.UInt32, "removed_characters": pl.UInt32, "source": pl.String, "domain": pl.String,
              "url_category": pl.String}  # fmt: skip
 COLUMNS: tuple[str, ...] = (*_IDENTITY, *NAMES)
 """Columns a rule may use."""

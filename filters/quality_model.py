@@ -22,8 +22,8 @@ import pyarrow.compute as pc
 
 from curation import storage
 from curation.text.scan import Scanner
+from curation.text.unit_text import separate_units
 from filters.quality_figures import Platt, figures, fit_platt
-from filters.unit_text import separate_units
 
 LABEL = {True: "__label__positive", False: "__label__negative"}
 MODEL, CALIBRATION, CARD = "model.bin", "calibration.json", "card.json"

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from curation.langid.fasttext_model import LanguageIdentifier
+from curation.langid.identifier import Identifier
 from curation.text.normalize import normalize
 from curation.text.scan import Scanner
-from filters.unit_text import separate_units
+from curation.text.unit_text import separate_units
 
 DOCUMENTS = {
     "identity": pl.Binary,  # xxh3-128 of the line: documents with the same one are the same to the classifier
@@ -32,7 +32,7 @@ class Preparer:
     def __init__(self, seed: int) -> None:
         self._seed = seed
         self._scanner = Scanner()
-        self._identifier: LanguageIdentifier | None = None
+        self._identifier: Identifier | None = None
 
     def prepare(self, raw: pa.RecordBatch, language: pa.Array, positive: bool) -> pl.DataFrame:
         """One row for every document that is not blank.
@@ -63,9 +63,10 @@ class Preparer:
         missing = given.is_null()
         if not pc.any(missing, min_count=0).as_py():
             return given
-        self._identifier = self._identifier or LanguageIdentifier()
-        found, _ = self._identifier.identify(text.filter(missing))
-        return pc.replace_with_mask(given.cast(pa.string()), missing, found)
+        self._identifier = self._identifier or Identifier()
+        unlabelled = text.filter(missing)
+        found = self._identifier.identify(unlabelled, self._scanner.scan(unlabelled))
+        return pc.replace_with_mask(given.cast(pa.string()), missing, found.language)
 
 
 class Screened(NamedTuple):

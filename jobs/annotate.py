@@ -11,6 +11,7 @@ import zstandard
 
 from curation import schema
 from curation.dataset import Job, PartWriter, Record, fingerprint, part_name
+from curation.langid import specialist
 from curation.langid.fasttext_model import model_fingerprint
 from curation.readers.raw import DeadRecord, dead_batch
 from curation.readers.units import Plan, WorkUnit, plan_units, read_unit
@@ -21,7 +22,7 @@ from filters.signals import SIGNALS
 from jobs import progress
 from jobs.run_context import JobError, Run
 
-VERSION = 8
+VERSION = 9
 """Raised whenever the job's output changes for the same input, so that old output counts as stale."""
 
 
@@ -36,6 +37,7 @@ def annotate_job(run: Run, plan: Plan) -> Job:
         "inputs": [item.model_dump(exclude={"paths"}) for item in recipe.inputs],
         "zstd": zstandard.ZSTD_VERSION,  # a signal measures compression
         "language_model": model_fingerprint(recipe.annotate.language_model),
+        "specialists": specialist.fingerprints(),
         "units": plan.fingerprint(),
     }
     return Job(run.output, "annotate", ("documents", "signals", "dead"), fingerprint(described), described)

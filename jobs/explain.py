@@ -40,7 +40,7 @@ SUGGESTED_IDS = 3
 REMOVED = "strike red"
 STYLES = {PASS: "green", FAIL: "bold red", OFF: "dim"}
 UNITS = {signal.name: signal.unit for signal in SIGNALS} | {
-    "language_score": "probability", "utf8_bytes": "bytes", "invalid_utf8": "sequences",
+    "language_score": "probability", "script": "ISO 15924", "utf8_bytes": "bytes", "invalid_utf8": "sequences",
     "removed_characters": "code points",
 }  # fmt: skip
 
@@ -193,6 +193,7 @@ def _print_identity(document: dict[str, Any], signals: pl.DataFrame) -> None:
         "id": document["id"],
         "address": place,
         "language": f"{code} ({name}), probability {score:.3f}",
+        "script": signals["script"][0] if "script" in signals.columns else None,
         **{key: document[key] for key in ("domain", "source", "url", "license", "date", "metadata")},
         "URL category": signals["url_category"][0] if "url_category" in signals.columns else None,
         "content hash": document["content_hash"].hex(),

@@ -1,4 +1,4 @@
-"""The command `glotmill langid evaluate`."""
+"""The commands `glotmill langid evaluate` and `glotmill langid train`."""
 
 from __future__ import annotations
 
@@ -7,11 +7,6 @@ from typing import Annotated
 import typer
 
 langid = typer.Typer(no_args_is_help=True, help="Language identification.")
-
-
-@langid.callback()
-def _group() -> None:
-    """Language identification."""  # a group, though it has one command
 
 
 @langid.command()
@@ -23,11 +18,35 @@ def evaluate(
         str, typer.Option(help="column of the language: BCP 47 or ISO 639 codes, such as pt-BR, zho_Hans, tgl")
     ] = "language",
     model: Annotated[str | None, typer.Option(help="fastText model; lid.176 by default")] = None,
-    characters: Annotated[int, typer.Option(min=50, help="of each text that the identifier reads")] = 1000,
+    plain: Annotated[
+        int | None, typer.Option(min=50, help="the model's own answer for so many first characters, to compare with")
+    ] = None,
     output: Annotated[str | None, typer.Option(help="JSON file for all figures")] = None,
 ) -> None:
     """Precision, recall, F1, calibration and confusions by language, for short texts, sentences and documents."""
     from jobs.langid_evaluate import evaluate_langid
     from jobs.quality_read import ColumnNames
 
-    evaluate_langid(input, ColumnNames(text_column, language_column), model, characters, output)
+    evaluate_langid(input, ColumnNames(text_column, language_column), model, plain, output)
+
+
+@langid.command()
+def train(
+    *,
+    input: Annotated[list[str], typer.Option(help="labelled texts, Parquet or JSON lines: file, pattern; repeatable")],
+    output: Annotated[str, typer.Option(help="file of the specialist, .npz")],
+    language: Annotated[
+        list[str] | None, typer.Option(help="only texts of this language; repeatable; all by default")
+    ] = None,
+    held_out: Annotated[
+        list[str] | None, typer.Option(help="labelled texts of other sources, to balance the languages on; repeatable")
+    ] = None,
+    text_column: Annotated[str, typer.Option(help="column of the text")] = "text",
+    language_column: Annotated[str, typer.Option(help="column of the language")] = "language",
+) -> None:
+    """Fit a specialist that tells a few neighbouring languages apart by their words."""
+    from jobs.langid_train import train_specialist
+    from jobs.quality_read import ColumnNames
+
+    columns = ColumnNames(text_column, language_column)
+    train_specialist(input, held_out or [], columns, language or [], output)

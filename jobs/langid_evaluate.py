@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,25 +14,31 @@ from curation import storage
 from curation.dataset import pretty_json
 from curation.langid.evaluation import Texts, evaluate, language_code
 from curation.langid.fasttext_model import LanguageIdentifier
+from curation.langid.identifier import Identifier
 from curation.text.normalize import normalize
+from curation.text.scan import Scanner
 from jobs import progress
 from jobs.errors import JobError
 from jobs.quality_read import ColumnNames, open_files
 
 SHOWN_CONFUSIONS = 15
+Identify = Callable[[pa.Array], tuple[pa.StringArray, np.ndarray]]
+"""Languages of n texts and their probabilities."""
 
 
 def evaluate_langid(
-    inputs: list[str], columns: ColumnNames, model: str | None, characters: int, output: str | None
+    inputs: list[str], columns: ColumnNames, model: str | None, plain: int | None, output: str | None
 ) -> dict[str, Any]:
     """Print, and return, the figures of `curation.langid.evaluation`; write them as JSON to ``output``.
+
+    ``plain``: take the general model's own answer for so many first characters of each text instead.
 
     Raises:
         JobError: no labelled text can be read.
         PlanError: a column is missing.
         FileNotFoundError: there is no such model.
     """
-    found = evaluate(_identify(inputs, columns, LanguageIdentifier(model, characters)))
+    found = evaluate(_identify(inputs, columns, _identifier(model, plain)))
     for name, figures in found.items():
         _print(name, figures)
     _print_confusions(found["all"]["confusions"])
@@ -41,7 +48,19 @@ def evaluate_langid(
     return found
 
 
-def _identify(inputs: list[str], columns: ColumnNames, identifier: LanguageIdentifier) -> Texts:
+def _identifier(model: str | None, plain: int | None) -> Identify:
+    if plain is not None:
+        return LanguageIdentifier(model, plain).identify
+    identifier, scanner = Identifier(model), Scanner()
+
+    def identify(text: pa.Array) -> tuple[pa.StringArray, np.ndarray]:
+        found = identifier.identify(text, scanner.scan(text))
+        return found.language, found.score
+
+    return identify
+
+
+def _identify(inputs: list[str], columns: ColumnNames, identify: Identify) -> Texts:
     texts = Texts([], [], np.empty(0), np.empty(0, np.int64))
     probabilities, lengths, unlabelled, unreadable = [texts.probability], [texts.characters], 0, 0
     for file in open_files("input", inputs, columns):
@@ -51,7 +70,7 @@ def _identify(inputs: list[str], columns: ColumnNames, identifier: LanguageIdent
             unlabelled += len(labels) - pc.sum(known).as_py() if len(labels) else 0
             text = normalize(read.batch["text"].filter(known).cast(pa.large_string())).text
             if len(text):
-                languages, probability = identifier.identify(text)
+                languages, probability = identify(text)
                 texts.expected.extend(map(language_code, labels.filter(known).to_pylist()))
                 texts.found.extend(map(language_code, languages.to_pylist()))
                 probabilities.append(probability)

@@ -14,9 +14,8 @@ import pyarrow as pa
 
 from curation.langid import fasttext_kernel, fasttext_output
 from curation.langid.fasttext_file import read_fasttext
-from curation.langid.fasttext_kernel import frozen
 from curation.text import utf8
-from curation.text.utf8 import njit
+from curation.text.utf8 import frozen, njit
 
 
 class Predictions(NamedTuple):
@@ -45,6 +44,7 @@ class Classifier:
         self._vocabulary, self._input = fasttext_kernel.vocabulary(model)
         self._output = fasttext_output.output_layer(model)
         self._hidden = np.zeros(self._input.shape[1], np.float32)
+        self._subtrees: dict[bytes, fasttext_output.Subtree] = {}
         self._longest = 1 << 12
         self._scratch = fasttext_kernel.scratch(self._vocabulary, self._longest)
 
@@ -95,6 +95,9 @@ class Classifier:
         if k < 1:
             raise ValueError(f"k is {k}: at least one label must be asked for")
         chosen = np.empty(0, np.int32) if restricted is None else self._chosen(restricted)
+        key = chosen.tobytes()
+        if key not in self._subtrees:
+            self._subtrees[key] = fasttext_output.subtree(self._output, chosen)
         found = Predictions(np.full((len(starts), k), -1, np.int32), np.zeros((len(starts), k), np.float32))
         longest = int((stops - starts).max(initial=0))
         if longest > self._longest:
@@ -102,7 +105,7 @@ class Classifier:
             self._scratch = fasttext_kernel.scratch(self._vocabulary, self._longest)
         width = min(k, len(self.labels) if restricted is None else len(chosen))
         _classify(frozen(data), frozen(starts), frozen(stops), self._vocabulary, self._input, self._scratch,
-                  self._hidden, self._output, chosen, width, found.labels, found.probabilities)  # fmt: skip
+                  self._hidden, self._output, chosen, self._subtrees[key], width, *found)  # fmt: skip
         return found
 
     def _chosen(self, restricted: np.ndarray) -> np.ndarray:
@@ -131,11 +134,11 @@ def head_stops(offsets, data, characters):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _classify(data, starts, stops, vocabulary, matrix, scratch, hidden, output, chosen, k,  # type: ignore[no-untyped-def]
+def _classify(data, starts, stops, vocabulary, matrix, scratch, hidden, output, chosen, tree, k,  # type: ignore[no-untyped-def]
               labels, probabilities):  # fmt: skip
     for i in range(len(starts)):
         if fasttext_kernel.text_vector(data, starts[i], stops[i], vocabulary, matrix, scratch, hidden) > 0:
             if len(chosen) == 0:
                 fasttext_output.best_labels(hidden, output, k, labels[i], probabilities[i])
             else:
-                fasttext_output.best_restricted(hidden, output, chosen, k, labels[i], probabilities[i])
+                fasttext_output.best_restricted(hidden, output, chosen, tree, k, labels[i], probabilities[i])

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+LABEL_PREFIX = "__label__"
 MAGIC = 793712314
 VERSIONS = (11, 12)
 _SUPERVISED = 3

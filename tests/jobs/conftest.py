@@ -120,7 +120,7 @@ def _write_inputs(folder: Path) -> list[dict[str, Any]]:
         {"id": f"web-{n}", "text": Corpus.text(("en", "de", "es")[n % 3], n), "url": f"https://example.org/{n}"}
         for n in range(GOOD_WEB)
     ]
-    short = [{"id": f"short-{n}", "text": f"only {n} {n}{n}{n}{n}{n}{n}{n}"} for n in range(BAD_WEB)]
+    short = [{"id": f"short-{n}", "text": f"These are only numbers: {n} {n}{n}{n}{n}{n}{n}{n}"} for n in range(BAD_WEB)]
     copies = [{"id": "copy-of-5", "text": rows[5]["text"]}, {"id": "a-copy-of-7", "text": rows[7]["text"]}]
     near = [{"id": "longer-8", "text": rows[8]["text"] + " " + Corpus.text("es", 8_000, 10)}]
     Corpus.jsonl(folder / "web.jsonl", [*rows[:40], "{broken", *short, *rows[40:], *copies, *near])

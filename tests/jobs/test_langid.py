@@ -33,3 +33,21 @@ def test_a_wrong_column_is_named(tmp_path: Path, glotmill) -> None:
     pq.write_table(pa.table({"text": [ENGLISH]}), tmp_path / "plain.parquet")
     said = glotmill("langid", "evaluate", "--input", f"{tmp_path}/plain.parquet")
     assert said.code == 1 and "language" in said.err
+
+
+def test_a_specialist_is_trained_from_labelled_files(tmp_path: Path, glotmill) -> None:
+    """And gives the same bytes again; texts in other languages are left out where languages are named."""
+    rows = [("saya tidak boleh datang kerana sakit", "zsm"), ("saya tidak bisa datang karena sakit", "ind")] * 30
+    rows += [(ENGLISH, "en")] * 5
+    table = pa.table({"text": [text for text, _ in rows], "language": [label for _, label in rows]})
+    pq.write_table(table, tmp_path / "labelled.parquet")
+    chosen = ["--language", "ms", "--language", "id", "--held-out", f"{tmp_path}/labelled.parquet"]
+    for name in ("one", "two"):
+        said = glotmill("langid", "train", "--input", f"{tmp_path}/labelled.parquet", *chosen, "--output",
+                        f"{tmp_path}/{name}.npz")  # fmt: skip
+        assert said.code == 0, said.err
+    assert "60 texts" in said.out + said.err and "1.000" in said.out + said.err
+    assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
+    said = glotmill("langid", "train", "--input", f"{tmp_path}/labelled.parquet", "--language", "ms", "--output",
+                    f"{tmp_path}/three.npz")  # fmt: skip
+    assert said.code == 1 and "the training text has 1: ms" in said.err
