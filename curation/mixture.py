@@ -32,11 +32,15 @@ def weights(available: dict[Group, int], mixture: Mixture) -> dict[Group, float]
     for (_, domain), size in available.items():
         domains[domain] = domains.get(domain, 0) + size
     named = {d: share for d, share in mixture.domains.items() if domains.get(d)}
-    others = sum(size for d, size in domains.items() if d not in named)
+    others = sum(size for d, size in domains.items() if d not in mixture.domains)
     rest = max(0.0, 1 - sum(named.values()))
+    if others and rest < 1e-9:
+        # All is given away: domains the recipe does not name, such as translated pages, keep their share by size.
+        rest = others / sum(domains.values())
+        named = {d: share * (1 - rest) for d, share in named.items()}
     out: dict[Group, float] = {}
     for domain, size in domains.items():
-        share = named.get(domain, rest * size / others if others else 0.0)
+        share = named.get(domain, rest * size / others if others and domain not in mixture.domains else 0.0)
         largest = max((n for g, n in available.items() if g[1] == domain), default=0)  # keeps the powers finite
         inside = {g: (n / largest) ** (1 / mixture.temperature) for g, n in available.items() if g[1] == domain and n}
         total = sum(inside.values())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -11,13 +11,14 @@ import xxhash
 
 from curation import schema
 from curation.dedup import minhash
-from curation.langid.identifier import Identifier, Lines
+from curation.langid.identifier import Identified, Identifier
 from curation.languages import CODE
 from curation.recipe import Annotate, Input
 from curation.text import utf8
 from curation.text.normalize import normalize
 from curation.text.scan import Scan, Scanner
-from filters import signals, url_lists
+from filters import code_switching, signals, url_lists
+from filters.code_switching import MixtureFinder
 
 
 def signals_schema() -> pa.Schema:
@@ -38,6 +39,7 @@ def signals_schema() -> pa.Schema:
             pa.field("url_category", pa.string()),  # the first of the recipe's lists that has the URL
             pa.field("bands", pa.list_(pa.uint64()), nullable=False),  # empty for text without units
             pa.field("sketch", pa.binary(), nullable=False),  # low bytes of the MinHash signature
+            *code_switching.SCHEMA,
             *signals.SCHEMA,
         ]
     )
@@ -46,6 +48,7 @@ def signals_schema() -> pa.Schema:
 class Annotated(NamedTuple):
     documents: pa.RecordBatch  # curation.schema.DOCUMENTS
     signals: pa.RecordBatch  # signals_schema(), row-aligned
+    mixtures: dict[str, Any]  # see `code_switching.mixture_counts`
 
 
 class Annotator:
@@ -55,6 +58,7 @@ class Annotator:
         self._parameters = parameters
         self._schema = signals_schema()
         self._identifier = Identifier(parameters.language_model)
+        self._mixtures = MixtureFinder()
         self._scanner = Scanner()
         self._counter = signals.SignalCounter(parameters.bad_words)
         self._url_lists = url_lists.table(parameters.url_lists)
@@ -67,7 +71,10 @@ class Annotator:
         address = schema.addresses(part, first_row + n).slice(first_row)
         content_hash = _content_hashes(text)
         scan = self._scanner.scan(text)
-        language, score, script, lines = self._language(text, scan, source)
+        found = self._identifier.identify(text, scan)
+        language, score = _language(found, source)
+        languages = language.to_pylist()
+        mixture = self._mixtures.find(text, scan, found, languages)
         identity = {
             "id": _ids(raw, text),
             "source": pa.repeat(source.name, n),
@@ -85,21 +92,16 @@ class Annotator:
             "removed_characters": pa.array(normalized.removed_characters),
             "language": language,
             "language_score": pa.array(score),
-            "script": script,
+            "script": found.script,
             "url_category": url_lists.categorize(self._url_lists, raw["url"]).cast(pa.string()),
             **self._signature(scan),
+            **mixture.columns,
         }
-        computed = self._counter.compute(text, scan, language.to_pylist())
+        computed = self._counter.compute(text, scan, languages)
         numbers |= dict(zip(computed.schema.names, computed.columns, strict=True))
-        return Annotated(_batch(documents, schema.DOCUMENTS), _batch(numbers, self._schema))
-
-    def _language(self, text: pa.Array, scan: Scan, source: Input) -> tuple[pa.Array, np.ndarray, pa.Array, Lines]:
-        """Languages of documents, their scores, scripts, and what is known of their lines."""
-        found = self._identifier.identify(text, scan)
-        given = source.language or (CODE if source.domain == "code" else None)
-        if given is None:
-            return found.language, found.score, found.script, found.lines
-        return pa.repeat(given, len(text)), np.ones(len(text), np.float32), found.script, found.lines
+        label = code_switching.line_languages(mixture.spans, found, mixture.main, scan.line_bounds)
+        counts = code_switching.mixture_counts(languages, mixture, label, scan)
+        return Annotated(_batch(documents, schema.DOCUMENTS), _batch(numbers, self._schema), counts)
 
     def _signature(self, scan: Scan) -> dict[str, pa.Array]:
         parameters = self._parameters.minhash
@@ -113,6 +115,14 @@ class Annotator:
             "bands": pa.ListArray.from_arrays(pa.array(np.concatenate([[0], ends]), pa.int32()), pa.array(bands)),
             "sketch": fixed.cast(pa.binary()),
         }
+
+
+def _language(found: Identified, source: Input) -> tuple[pa.Array, np.ndarray]:
+    """Languages of documents, given for the source or found, and their scores."""
+    given = source.language or (CODE if source.domain == "code" else None)
+    if given is None:
+        return found.language, found.score
+    return pa.repeat(given, len(found.score)), np.ones(len(found.score), np.float32)
 
 
 def _batch(columns: dict[str, pa.Array], wanted: pa.Schema) -> pa.RecordBatch:

@@ -20,6 +20,8 @@ LANGUAGE = "language.not_selected"
 EXACT = "dedup.exact"
 NEAR = "dedup.near"
 DOWNSAMPLED = "mixture.downsampled"
+WEB = "web"
+"""The domain whose documents get another by their kind of mixture."""
 DUPLICATE_REASONS = (EXACT, NEAR)
 
 
@@ -34,8 +36,12 @@ def decide(signals: pa.Table, duplicates: pa.Table, policy: Policy, languages: l
         pl.when(foreign).then(pl.lit(LANGUAGE)),
         pl.when(pl.col("match") == "exact").then(pl.lit(EXACT)).when(pl.col("match") == "near").then(pl.lit(NEAR)),
     ).list.drop_nulls()
+    domain = pl.col("domain")
+    for kind, own in policy.kind_domains.items():
+        moves = (pl.col("domain") == WEB) & (pl.col("mixture_kind") == kind)
+        domain = pl.when(moves).then(pl.lit(own)).otherwise(domain)
     decided = frame.with_columns(match.alias("match")).select(
-        "address", "language", "domain", "utf8_bytes", reasons=pl.concat_list(policy.reasons(), extra)
+        "address", "language", domain.alias("domain"), "utf8_bytes", reasons=pl.concat_list(policy.reasons(), extra)
     )
     table = decided.to_arrow().append_column("removed", _no_spans(decided.height))
     return table.cast(schema.DECISIONS)
@@ -47,7 +53,11 @@ def _no_spans(rows: int) -> pa.ListArray:
 
 
 def clean(
-    decisions: pa.Table, documents: Iterable[pa.RecordBatch], domains: list[str], cleaner: LineCleaner
+    decisions: pa.Table,
+    documents: Iterable[pa.RecordBatch],
+    domains: list[str],
+    cleaner: LineCleaner,
+    kinds: pa.ChunkedArray | pa.Array | None = None,
 ) -> pa.Table:
     """DECISIONS with the lines that are left out of each document that fails nothing else.
 
@@ -56,6 +66,7 @@ def clean(
         documents: batches of its ``text``, row for row.
         domains: those with line rules; the text of other documents is not scanned.
         cleaner: applies the rules.
+        kinds: string[rows], the signal ``mixture_kind``; null: none has foreign boilerplate.
     """
     kept = pc.equal(pc.list_value_length(decisions["reasons"]), 0)
     chosen = pc.and_(kept, pc.is_in(decisions["domain"], pa.array(domains, pa.string()))).to_numpy()
@@ -63,15 +74,21 @@ def clean(
     for batch in documents:
         piece = decisions.slice(row, batch.num_rows)
         rows = np.flatnonzero(chosen[row : row + batch.num_rows])
-        pieces.append(_cleaned(piece, batch["text"], rows, cleaner) if len(rows) else piece)
+        own_kinds = None if kinds is None else kinds.slice(row, batch.num_rows)
+        pieces.append(_cleaned(piece, batch["text"], rows, cleaner, own_kinds) if len(rows) else piece)
         row += batch.num_rows
     return pa.concat_tables(pieces) if pieces else decisions
 
 
-def _cleaned(piece: pa.Table, text: pa.Array, rows: np.ndarray, cleaner: LineCleaner) -> pa.Table:
+def _cleaned(
+    piece: pa.Table, text: pa.Array, rows: np.ndarray, cleaner: LineCleaner, kinds: pa.ChunkedArray | None
+) -> pa.Table:
     """Decisions of a batch with the documents ``rows``, none of which has a reason yet, cleaned."""
     taken = piece.take(pa.array(rows))
-    found = cleaner.clean(text.take(pa.array(rows)), taken["language"].to_pylist(), taken["domain"].to_pylist())
+    own_kinds = None if kinds is None else kinds.take(pa.array(rows)).to_pylist()
+    found = cleaner.clean(
+        text.take(pa.array(rows)), taken["language"].to_pylist(), taken["domain"].to_pylist(), own_kinds
+    )
     n = piece.num_rows
     spans, rejected = np.full(n, len(rows)), np.zeros(n, bool)
     spans[rows], rejected[rows] = np.arange(len(rows)), found.rejected

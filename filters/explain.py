@@ -87,7 +87,8 @@ def judge(policy: Policy, text: str, document: pl.DataFrame, others: Sequence[st
     """
     found = [*reasons(policy, document), *others]
     texts = pa.array([text], pa.large_string())
-    cleaned = LineCleaner(policy).clean(texts, [document["language"][0]], [document["domain"][0]])
+    kinds = [document["mixture_kind"][0]] if "mixture_kind" in document.columns else None
+    cleaned = LineCleaner(policy).clean(texts, [document["language"][0]], [document["domain"][0]], kinds)
     if cleaned.rejected[0] and not found:
         found = [REMOVED_REASON]
     return found, cleaned.removed[0].as_py()

@@ -11,6 +11,7 @@ import pyarrow as pa
 from curation import schema
 from curation.text import utf8
 from curation.text.scan import Scanner
+from filters.code_switching import FOREIGN, LineLanguages
 from filters.line_table import line_table
 from filters.lines import per_document
 from filters.policy import Policy
@@ -32,11 +33,24 @@ class LineCleaner:
         self._reasons, self._columns = policy.line_reasons(), policy.line_columns()
         self._most = {name: domain.max_removed for name, domain in policy.domains.items()}
         self._scanner = Scanner()
+        self._languages = LineLanguages() if FOREIGN in self._columns else None
 
-    def clean(self, text: pa.Array, languages: list[str], domains: list[str]) -> Cleaned:
-        """What the rules remove from n documents: normalised text, string array [n], codes and domains of each."""
+    def clean(
+        self, text: pa.Array, languages: list[str], domains: list[str], kinds: list[str] | None = None
+    ) -> Cleaned:
+        """What the rules remove from n documents.
+
+        Args:
+            text: normalised, string array [n].
+            languages: n codes.
+            domains: n names.
+            kinds: n kinds of mixture (`filters.code_switching`); null: none has foreign boilerplate.
+        """
         scan = self._scanner.scan(text)
         table = line_table(text, scan, languages, self._columns)
+        if FOREIGN in self._columns:
+            flags = self._foreign_boilerplate(text, table, scan.line_bounds, languages, kinds)
+            table = table.with_columns(pl.Series(FOREIGN, flags))
         domain = pl.Series(domains, dtype=pl.String).gather(table["document"])
         reasons = table.with_columns(domain=domain).select(reasons=self._reasons)["reasons"]
         removed = (reasons != "").to_numpy()
@@ -45,6 +59,17 @@ class LineCleaner:
         most = np.array([_or_one(self._most.get(name)) for name in domains], np.float64)
         none_left = (per_document(removed, bounds) == np.diff(bounds)) & (np.diff(bounds) > 0)
         return Cleaned(spans(text, table, bounds, reasons), (lost > most) | none_left)
+
+    def _foreign_boilerplate(
+        self, text: pa.Array, table: pl.DataFrame, bounds: np.ndarray, languages: list[str], kinds: list[str] | None
+    ) -> np.ndarray:
+        """Of the lines of documents of this kind, those in another language: bool[lines]."""
+        flags = np.zeros(table.height, bool)
+        rows = [row for row, kind in enumerate(kinds or ()) if kind == FOREIGN]
+        if rows and self._languages is not None:
+            found = self._languages.foreign(text.take(pa.array(rows)), [languages[row] for row in rows])
+            flags[np.concatenate([np.arange(bounds[row], bounds[row + 1]) for row in rows])] = found
+        return flags
 
 
 def _or_one(most: float | None) -> float:

@@ -21,9 +21,11 @@ _MARKS = {"terminal": LINE_TERMINAL, "ellipsis": LINE_ELLIPSIS, "bullet": LINE_B
 
 NUMBERS = (*_COUNTS, *_RATIOS)
 """Columns a rule may bound. They mean of a line what the signals of these names mean of a document."""
-FLAGS = (*_MARKS, "seen_before", *phrases.categories())
+FOREIGN = "foreign_boilerplate"
+FLAGS = (*_MARKS, "seen_before", *phrases.categories(), FOREIGN)
 """Columns that are true or false: how the line begins and ends, a curly bracket in it, whether an equal line stands
-before it in the document, and whether a phrase of each category of `filters.phrases` is in it."""
+before it in the document, whether a phrase of each category of `filters.phrases` is in it, and whether it is in another
+language in a document of the kind ``foreign_boilerplate`` (`filters.line_rules` finds these; here it is false)."""
 COLUMNS: dict[str, type[pl.DataType]] = {
     **_COUNTS, **dict.fromkeys(_RATIOS, pl.Float64), **dict.fromkeys(FLAGS, pl.Boolean),
     "language": pl.String, "text": pl.String,
@@ -55,6 +57,8 @@ def line_table(text: pa.Array, scan: Scan, languages: list[str], wanted: Collect
         columns |= {name: found >> bit & 1 != 0 for bit, name in enumerate(phrases.categories())}
     keep = [name for name in columns if name not in COLUMNS or name in wanted or name == "units"]
     table = pl.DataFrame({name: columns[name] for name in keep})
+    if FOREIGN in wanted:
+        table = table.with_columns(pl.lit(False).alias(FOREIGN))
     if "language" in wanted:
         table = table.with_columns(language=pl.Series(languages, dtype=pl.String).gather(document))
     if "seen_before" in wanted:

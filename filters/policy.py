@@ -18,6 +18,7 @@ the columns of `filters.line_table`: a line that one of them rejects is removed,
         max_removed: 0.05   # of the document's words; where lines with more would go, the document is rejected
         languages:
           th: {gopher.words: {min: 40}, gopher.stop_words: null, ours.one_word: null}   # null: off for this language
+    kind_domains: {parallel: parallel}   # pages with translations side by side are a domain of their own
 """
 
 from __future__ import annotations
@@ -27,20 +28,23 @@ from typing import Annotated, Any, Literal
 
 import polars as pl
 import yaml
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
 
 from curation.languages import CODES
 from curation.recipe import RECIPES_FOLDER
 from curation.scores import SCORE_PREFIX
-from filters import line_table
+from filters import code_switching, line_table
 from filters.rules import SEPARATOR, Bounds, Rule, RuleName, Strict, did_you_mean, fails, joined, merged, on_signal
 from filters.signals import NAMES
 
 _IDENTITY = {"language": pl.String, "language_score": pl.Float32, "script": pl.String, "utf8_bytes": pl.UInt64,
              "invalid_utf8": pl.UInt32, "removed_characters": pl.UInt32, "source": pl.String, "domain": pl.String,
-             "url_category": pl.String}  # fmt: skip
+             "url_category": pl.String, **{field.name: pl.String if field.name in code_switching.TEXTS else pl.Float32
+                                           for field in code_switching.SCHEMA}}  # fmt: skip
 COLUMNS: tuple[str, ...] = (*_IDENTITY, *NAMES)
 """Columns a rule may use."""
+KIND_NAMES = code_switching.KINDS
+DomainName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 _TEXTS = [name for name, kind in _IDENTITY.items() if kind == pl.String]
 NUMBERS: tuple[str, ...] = tuple(name for name in COLUMNS if name not in _TEXTS)
 """Those that a rule may bound."""
@@ -104,6 +108,8 @@ class Policy(Strict):
     name: str
     description: str = ""
     domains: dict[str, Domain]
+    kind_domains: dict[Literal[KIND_NAMES], DomainName] = {}  # type: ignore[valid-type]
+    """Domain of kept web documents by kind of mixture, so that the recipe can give these a share of their own."""
 
     def reasons(self) -> pl.Expr:
         """List of the names of all failing rules of a row; documents of domains without rules pass."""

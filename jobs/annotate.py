@@ -18,6 +18,7 @@ from curation.readers.units import Plan, WorkUnit, plan_units, read_unit
 from curation.recipe import Recipe
 from filters import bad_words, url_lists
 from filters.annotate import Annotator, signals_schema
+from filters.code_switching import add_counts
 from filters.signals import SIGNALS
 from jobs import progress
 from jobs.run_context import JobError, Run
@@ -63,6 +64,7 @@ def annotate_unit(job: Job, recipe: Recipe, unit: WorkUnit, annotator: Annotator
     file = f"{part_name(unit.ordinal)}.parquet"
     dead: list[DeadRecord] = []
     rows = utf8_bytes = invalid = 0
+    mixtures: Record = {}
     with ExitStack() as stack:
         documents = stack.enter_context(PartWriter(job.path("documents", file), schema.DOCUMENTS))
         signals = stack.enter_context(PartWriter(job.path("signals", file), signals_schema()))
@@ -72,6 +74,7 @@ def annotate_unit(job: Job, recipe: Recipe, unit: WorkUnit, annotator: Annotator
                 annotated = annotator.annotate(read.batch, item, unit.ordinal, rows)
                 documents.write(annotated.documents)
                 signals.write(annotated.signals)
+                mixtures = add_counts(mixtures, annotated.mixtures)
                 rows += read.batch.num_rows
                 utf8_bytes += pc.sum(annotated.signals["utf8_bytes"]).as_py()
                 invalid += pc.sum(pc.greater(annotated.signals["invalid_utf8"], 0)).as_py()
@@ -82,7 +85,7 @@ def annotate_unit(job: Job, recipe: Recipe, unit: WorkUnit, annotator: Annotator
         files["dead"] = {file: part.record}
     lost = sum(record.records for record in dead)
     counts = {"documents": rows, "utf8_bytes": utf8_bytes, "dead": lost, "documents_with_invalid_utf8": invalid}
-    return {"files": files, "counts": counts, "input": item.name}
+    return {"files": files, "counts": counts, "input": item.name, "mixtures": mixtures}
 
 
 def annotate(run: Run) -> Job:
@@ -113,7 +116,10 @@ def annotate(run: Run) -> Job:
             )
     counts = _total(job)
     _check(counts, run.recipe.annotate.max_bad_fraction, job)
-    job.close({}, {"counts": counts})
+    mixtures: Record = {}
+    for record in job.records():
+        mixtures = add_counts(mixtures, record["mixtures"])
+    job.close({}, {"counts": counts, "mixtures": mixtures})
     return job
 
 

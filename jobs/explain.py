@@ -17,6 +17,7 @@ from curation.dataset import part_name, read_part
 from curation.languages import CODE, CODES, LANGUAGES
 from curation.recipe import Annotate, Input, Select
 from curation.scores import SCORE_PREFIX, dataset, score_names
+from filters import code_switching
 from filters.decisions import DOWNSAMPLED, LANGUAGE
 from filters.explain import FAIL, OFF, PASS, Check, checks, combined, judge, measured, pieces, values
 from filters.line_rules import REMOVED_REASON
@@ -38,10 +39,14 @@ SPANS, LINE = 8, 100
 
 SUGGESTED_IDS = 3
 REMOVED = "strike red"
+MIXTURE_UNITS = {name: "ratio" for name in code_switching.NUMBERS} | {
+    "code_mixing_index": "0 to 100", "m_index": "0 to 1", "burstiness": "-1 to 1", "span_entropy": "bits",
+    "switch_points": "switches",
+}  # fmt: skip
 STYLES = {PASS: "green", FAIL: "bold red", OFF: "dim"}
 UNITS = {signal.name: signal.unit for signal in SIGNALS} | {
     "language_score": "probability", "script": "ISO 15924", "utf8_bytes": "bytes", "invalid_utf8": "sequences",
-    "removed_characters": "code points",
+    "removed_characters": "code points", **MIXTURE_UNITS,
 }  # fmt: skip
 
 
@@ -69,7 +74,7 @@ def print_document(run: str, wanted: str, policy: str | None) -> None:
     _print_duplicates(run, rows_at(run, "duplicates", [address]).row(0, named=True))
     _print_decision(decided_by, failed)
     if not failed:
-        progress.say(f"  {fate(run, address, signals['language'][0], signals['domain'][0])}")
+        progress.say(f"  {fate(run, address, signals['language'][0], decision['domain'])}")
     if policy:
         others = [name for name in failed if name in OUTSIDE_POLICY and name != REMOVED_REASON]
         failed, removed = judge(applied, document["text"], signals, others)
@@ -184,6 +189,13 @@ def cluster_members(run: str, cluster: int) -> pl.DataFrame:
     return pl.concat(frames).sort("address")
 
 
+def _mixture(signals: pl.DataFrame) -> str | None:
+    if "mixture_kind" not in signals.columns or signals["second_language"][0] is None:
+        return None
+    share = 1 - signals["main_language_share"][0]
+    return f"{signals['mixture_kind'][0]}, {share:.1%} in other languages, most in {signals['second_language'][0]}"
+
+
 def _print_identity(document: dict[str, Any], signals: pl.DataFrame) -> None:
     address, row_bits = document["address"], schema.ADDRESS_ROW_BITS
     place = address is not None and f"{address} (part {address >> row_bits}, row {address & ((1 << row_bits) - 1)})"
@@ -194,6 +206,7 @@ def _print_identity(document: dict[str, Any], signals: pl.DataFrame) -> None:
         "address": place,
         "language": f"{code} ({name}), probability {score:.3f}",
         "script": signals["script"][0] if "script" in signals.columns else None,
+        "mixture": _mixture(signals),
         **{key: document[key] for key in ("domain", "source", "url", "license", "date", "metadata")},
         "URL category": signals["url_category"][0] if "url_category" in signals.columns else None,
         "content hash": document["content_hash"].hex(),

@@ -39,7 +39,7 @@ from jobs.look_up import score_fingerprints
 from jobs.parts import for_each_part
 from jobs.run_context import JobError, Run
 
-VERSION = 2
+VERSION = 3
 BATCH_ROWS = 4096
 PARTS_A_WORKER = 8  # parts take well under a second each
 
@@ -87,7 +87,7 @@ class DecidePart(beam.DoFn):
         decided = decisions.decide(signals, duplicates, self._policy, self._languages)
         if self._domains:
             documents = iterate_part(self._job.run, "documents", name, BATCH_ROWS, ["text"])
-            decided = decisions.clean(decided, documents, self._domains, self._cleaner)
+            decided = decisions.clean(decided, documents, self._domains, self._cleaner, signals["mixture_kind"])
         file = write_parquet(self._job.path("decisions", name), decided.to_batches(), schema.DECISIONS)
         counts = {"documents": decided.num_rows, "utf8_bytes": pc.sum(decided["utf8_bytes"]).as_py() or 0}
         record = {"files": {"decisions": {name: file}}, "counts": counts, "funnel": decisions.funnel(decided)}
@@ -112,7 +112,7 @@ class SelectPart(beam.DoFn):
         duplicates = read_part(run, "duplicates", name, ["cluster_size", "keeper"])
         score = read_part(run, "signals", name, ["language_score"])
         table = pa.table({
-            **{column: decided[column] for column in ("language", "reasons", "removed")}, **dict(zip(
+            **{column: decided[column] for column in ("language", "domain", "reasons", "removed")}, **dict(zip(
                 ("cluster_size", "keeper"), duplicates.columns, strict=True)), "language_score": score.column(0),
         })  # fmt: skip
         counts: dict[str, int] = {"documents": 0, "utf8_bytes": 0}
@@ -133,7 +133,7 @@ class SelectPart(beam.DoFn):
                 facts = table.slice(row, documents.num_rows).combine_chunks()
                 row += documents.num_rows
                 copies = self._copies(documents, facts)
-                for (language, domain), rows in _groups(facts, documents, copies > 0):
+                for (language, domain), rows in _groups(facts, copies > 0):
                     batch = _curated(documents.take(rows), facts.take(rows), copies[rows.to_numpy()])
                     write("curated", f"language={language}/domain={domain}/{name}", batch)
                     _count(groups, f"{language}/{domain}", batch)
@@ -151,7 +151,7 @@ class SelectPart(beam.DoFn):
     def _copies(self, documents: pa.RecordBatch, facts: pa.Table) -> np.ndarray:
         """Copies of every document, 0 for those that failed a rule: uint8[n]."""
         passes = pc.equal(pc.list_value_length(facts["reasons"]), 0).to_numpy(zero_copy_only=False)
-        groups = zip(facts["language"].to_pylist(), documents["domain"].to_pylist(), strict=True)
+        groups = zip(facts["language"].to_pylist(), facts["domain"].to_pylist(), strict=True)
         rate = np.array([self._rates.get(group, 0.0) for group in groups])
         return mixture.copies(documents["id"].to_pylist(), rate, self._seed) * passes
 
@@ -160,7 +160,8 @@ class SelectPart(beam.DoFn):
         reasons = [items or [decisions.DOWNSAMPLED] for items in facts["reasons"].to_pylist()]
         keeper = facts["keeper"].combine_chunks()
         is_duplicate = pc.not_equal(keeper, documents["address"])
-        columns = {name: documents[name] for name in ("id", "address", "source", "domain")} | {
+        columns = {name: documents[name] for name in ("id", "address", "source")} | {
+            "domain": facts["domain"].combine_chunks(),
             "language": facts["language"].combine_chunks(),
             "reasons": pa.array(reasons, pa.list_(pa.string())),
             "keeper": pc.if_else(is_duplicate, keeper, pa.scalar(None, pa.uint64())),
@@ -169,9 +170,9 @@ class SelectPart(beam.DoFn):
         return pa.record_batch([columns[f.name] for f in schema.REJECTED], schema=schema.REJECTED)
 
 
-def _groups(facts: pa.Table, documents: pa.RecordBatch, kept: np.ndarray) -> Iterator[tuple[Group, pa.Array]]:
+def _groups(facts: pa.Table, kept: np.ndarray) -> Iterator[tuple[Group, pa.Array]]:
     """The kept rows of each language and domain, in a fixed order."""
-    keys = pa.table({"language": facts["language"], "domain": documents["domain"], "row": np.arange(len(kept))})
+    keys = pa.table({"language": facts["language"], "domain": facts["domain"], "row": np.arange(len(kept))})
     grouped = (
         keys.filter(pa.array(kept)).group_by(["language", "domain"], use_threads=False).aggregate([("row", "list")])
     )
@@ -181,7 +182,7 @@ def _groups(facts: pa.Table, documents: pa.RecordBatch, kept: np.ndarray) -> Ite
 
 def _curated(documents: pa.RecordBatch, facts: pa.Table, copies: np.ndarray) -> pa.RecordBatch:
     columns = {name: documents[name] for name in documents.schema.names}
-    columns |= {n: facts[n].combine_chunks() for n in ("language", "language_score", "cluster_size")}
+    columns |= {n: facts[n].combine_chunks() for n in ("language", "domain", "language_score", "cluster_size")}
     removed = facts["removed"].combine_chunks()
     columns["text"] = cut(documents["text"], removed)
     columns |= {"copies": pa.array(copies), "removed_bytes": pa.array(span_bytes(removed).astype(np.uint32))}

@@ -1,0 +1,357 @@
+"""How much of a document is in other languages, how it alternates, and what kind of mixture it is.
+
+Measures are those of the literature on code-switching, over units whose language is known (technical words and numbers
+aside): the code-mixing index (Das and Gambäck 2014, W14-5152, equation 1), the M-index (Barnett et al. 2000), and the
+integration index, burstiness and span entropy of Guzmán et al. (2017, doi:10.21437/Interspeech.2017-1429).
+
+Kinds follow what is known of bilingual web pages (Briakou et al. 2023, arXiv:2305.10266: of the bilingual pages about a
+seventh holds translations, which carry most of what a model learns to translate from; most others switch or mix).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from curation.langid import labels
+from curation.langid.identifier import Identified, Identifier, certain, names
+from curation.languages import CODES, LANGUAGES
+from curation.text import scripts
+from curation.text.scan import Scan, Scanner
+from filters import phrases
+from filters.language_spans import OWN_SCRIPTS, QUOTED, SEPARATED, SpanFinder, Spans
+
+KINDS = (
+    "monolingual", "parallel", "code_switched", "foreign_boilerplate", "quotation", "learning_material",
+    "miscellaneous",
+)  # fmt: skip
+MONOLINGUAL, PARALLEL, CODE_SWITCHED, BOILERPLATE, QUOTATION, LEARNING, MISCELLANEOUS = range(len(KINDS))
+
+SCHEMA = pa.schema(
+    [
+        pa.field("mixture_kind", pa.string(), nullable=False),  # one of KINDS
+        pa.field("second_language", pa.string()),  # of the units in other languages most are in it
+        pa.field("main_language_share", pa.float32(), nullable=False),  # of units
+        pa.field("code_mixing_index", pa.float32(), nullable=False),  # 0 to 100
+        pa.field("m_index", pa.float32(), nullable=False),  # 0: one language, 1: two or more in equal parts
+        pa.field("i_index", pa.float32(), nullable=False),  # switches a unit
+        pa.field("burstiness", pa.float32(), nullable=False),  # -1: spans of one length, 1: of the most different
+        pa.field("span_entropy", pa.float32(), nullable=False),  # bits
+        pa.field("switch_points", pa.uint32(), nullable=False),
+        pa.field("script_conflict", pa.float32(), nullable=False),  # letters in no script of the language / letters
+        pa.field("language_terms", pa.float32(), nullable=False),  # units of terms and names in Latin script / units
+    ]
+)
+TEXTS = ("mixture_kind", "second_language")
+NUMBERS = tuple(name for name in SCHEMA.names if name not in TEXTS)
+
+LEAST_UNITS = 4
+"""Units in other languages from which a document is no longer monolingual."""
+WHOLE = 0.8
+"""Share of a line's units from which the line as a whole is foreign."""
+BALANCED = (0.25, 0.75)
+"""Share of a translated page that is in the other language."""
+ALIGNED = 0.55
+"""Sum of the shorter of neighbouring texts over the sum of the longer, from which they may be translations."""
+_WORDS = np.array([LANGUAGES[code].units_per_word if code in LANGUAGES else 1.0 for code in labels.LABELS])
+
+
+class Mixture(NamedTuple):
+    """Columns of `SCHEMA`, and the foreign spans they come from."""
+
+    columns: dict[str, pa.Array]
+    kind: np.ndarray  # int64[n], positions in KINDS
+    spans: Spans
+    main: np.ndarray  # int16[n], labels of the documents, -1 outside the 29
+
+
+class MixtureFinder:
+    """Holds the tables: one for each worker."""
+
+    def __init__(self) -> None:
+        self._finder = SpanFinder()
+
+    def find(self, text: pa.Array, scan: Scan, found: Identified, languages: list[str]) -> Mixture:
+        """The mixture of n documents.
+
+        Args:
+            text: string[n].
+            scan: its scan.
+            found: languages of its lines.
+            languages: of the documents; outside the 29 nothing counts as foreign.
+        """
+        main = np.array([labels.NUMBER[code] if code in CODES else -1 for code in languages], np.int16)
+        spans = self._finder.find(text, scan, found.lines, main)
+        units = np.bincount(_document(scan), spans.line_units, len(text)).astype(np.int64)
+        measures = _measures(spans, units, len(text))
+        kind = _kinds(spans, scan, units, main)
+        measures["script_conflict"] = _script_conflict(found, scan, main)
+        measures["language_terms"] = spans.terms / np.maximum(units, 1)
+        second = _second(spans, len(text))
+        columns = {
+            "mixture_kind": pa.array(np.array(KINDS, object)[kind], pa.string()),
+            "second_language": pa.array(names(second).to_pylist(), pa.string(), mask=second < 0),
+        }
+        columns |= {name: pa.array(measures[name]).cast(SCHEMA.field(name).type) for name in NUMBERS}
+        return Mixture(columns, kind, spans, main)
+
+
+def _document(scan: Scan) -> np.ndarray:
+    return np.repeat(np.arange(len(scan.line_bounds) - 1), np.diff(scan.line_bounds))
+
+
+def _second(spans: Spans, n: int) -> np.ndarray:
+    """The label of most units in other languages, -1 without any: int64[n]."""
+    mass = np.zeros((n, len(labels.LABELS)))
+    np.add.at(mass, (spans.document, spans.label), spans.units)
+    return np.where(mass.sum(axis=1) > 0, mass.argmax(axis=1), -1)
+
+
+def _script_conflict(found: Identified, scan: Scan, main: np.ndarray) -> np.ndarray:
+    letters = np.zeros((len(main), len(scripts.SCRIPTS)), np.int64)
+    np.add.at(letters, _document(scan), found.lines.letters)
+    letters[:, scripts.NONE] = 0
+    own = (letters * OWN_SCRIPTS[np.maximum(main, 0)]).sum(axis=1)
+    total = letters.sum(axis=1)
+    share: np.ndarray = np.where((main >= 0) & (total > 0), 1 - own / np.maximum(total, 1), 0)
+    return share
+
+
+class Runs(NamedTuple):
+    """Texts of one language in the order of their documents, those of the document's own included."""
+
+    document: np.ndarray  # int64[runs]
+    label: np.ndarray  # int64[runs], -1: the document's own
+    units: np.ndarray  # int64[runs]
+
+
+def runs(spans: Spans, units: np.ndarray) -> Runs:
+    """Own text and foreign spans in turn, neighbours of one language joined; ``units``: int64[n] of documents."""
+    n = len(units)
+    used = np.bincount(spans.document, spans.units + spans.own_before, n).astype(np.int64)
+    document = np.concatenate([np.repeat(spans.document, 2), np.arange(n)])
+    label = np.full(2 * len(spans.document) + n, -1)
+    label[1 : 2 * len(spans.document) : 2] = spans.label
+    length = np.empty(len(document), np.int64)
+    length[0 : 2 * len(spans.document) : 2], length[1 : 2 * len(spans.document) : 2] = spans.own_before, spans.units
+    length[2 * len(spans.document) :] = units - used
+    order = np.argsort(document, kind="stable")  # what follows the last span of a document comes after its spans
+    order = order[length[order] > 0]
+    document, label, length = document[order], label[order], length[order]
+    if len(order) == 0:
+        return Runs(document, label, length)
+    opens = np.append(True, (document[1:] != document[:-1]) | (label[1:] != label[:-1]))
+    return Runs(document[opens], label[opens], np.add.reduceat(length, np.flatnonzero(opens)))
+
+
+def _measures(spans: Spans, units: np.ndarray, n: int) -> dict[str, np.ndarray]:
+    found = runs(spans, units)
+    total = np.maximum(units, 1)
+    by_language = np.zeros((n, len(labels.LABELS) + 1))
+    np.add.at(by_language, (found.document, found.label), found.units)
+    share = by_language / total[:, None]
+    squares = (share**2).sum(axis=1)
+    languages = (by_language > 0).sum(axis=1)
+    count = np.bincount(found.document, minlength=n)
+    switches = np.maximum(count - 1, 0)
+    mean = np.bincount(found.document, found.units, n) / np.maximum(count, 1)
+    variance = np.bincount(found.document, (found.units - mean[found.document]) ** 2, n) / np.maximum(count, 1)
+    deviation = np.sqrt(variance)
+    several = languages > 1
+    return {
+        "main_language_share": np.where(units > 0, share[:, -1], 1),
+        "code_mixing_index": np.where(units > 0, 100 * (1 - share.max(axis=1)), 0),
+        "m_index": np.divide(1 - squares, (languages - 1) * squares, out=np.zeros(n), where=several),
+        "i_index": switches / np.maximum(units - 1, 1),
+        "burstiness": np.divide(deviation - mean, deviation + mean, out=np.zeros(n), where=several),
+        "span_entropy": _entropy(found.document, found.units, n),
+        "switch_points": switches,
+    }
+
+
+def _entropy(document: np.ndarray, value: np.ndarray, n: int) -> np.ndarray:
+    """Entropy in bits of the distribution of values of each document: float64[n]."""
+    frame = pl.DataFrame({"document": document, "value": value}).group_by("document", "value").len()
+    share = pl.col("len") / pl.col("len").sum().over("document")
+    out = np.zeros(n)
+    entropy = frame.with_columns(part=-share * share.log(2)).group_by("document").agg(pl.col("part").sum())
+    out[entropy["document"].to_numpy()] = entropy["part"].to_numpy()
+    return np.abs(out)
+
+
+def _kinds(spans: Spans, scan: Scan, units: np.ndarray, main: np.ndarray) -> np.ndarray:
+    """Positions in `KINDS`: int64[n]."""
+    facts = _facts(spans, scan, units, main)
+    foreign = pl.col("foreign")
+    share = foreign / pl.col("units")
+    balanced = share.is_between(*BALANCED)
+    kind = (
+        pl.when(foreign < LEAST_UNITS).then(MONOLINGUAL)
+        .when((pl.col("pairs") >= 4) & (pl.col("pairs") >= 0.4 * pl.col("lines"))).then(LEARNING)
+        .when((pl.col("glosses") >= 5) & (pl.col("glosses") >= 0.6 * pl.col("inside")) & (share < 0.5)).then(LEARNING)
+        .when(balanced & (pl.col("aligned") >= ALIGNED) & (pl.col("languages") == 1)
+              & (pl.col("whole_units") + pl.col("sides") >= 0.8 * foreign)).then(PARALLEL)
+        .when(pl.col("quoted") >= 0.6 * foreign).then(QUOTATION)
+        .when((pl.col("whole_units") < 0.6 * foreign) & (pl.col("languages") <= 2)).then(CODE_SWITCHED)
+        .when((share < 0.5) & (pl.col("furniture") >= 0.7 * pl.col("whole"))).then(BOILERPLATE)
+        .otherwise(MISCELLANEOUS)
+    )  # fmt: skip
+    kinds: np.ndarray = facts.select(kind.alias("kind"))["kind"].to_numpy().astype(np.int64)
+    return kinds
+
+
+def _facts(spans: Spans, scan: Scan, units: np.ndarray, main: np.ndarray) -> pl.DataFrame:
+    """What kinds are told by, one row a document."""
+    n, line_count = len(units), len(spans.line_units)
+    document = _document(scan)
+    in_line = np.bincount(spans.line, spans.units, line_count)
+    whole = whole_lines(spans)
+    of_whole = whole[spans.line]
+    separated, quoted = spans.marks & SEPARATED > 0, spans.marks & QUOTED > 0
+    spans_in_line = np.bincount(spans.line, minlength=line_count)
+    # Lines with a word or two and what they mean, and both sides of a slash.
+    has_separated = np.bincount(spans.line, separated & ~of_whole, line_count) > 0
+    own = spans.line_units - in_line
+    pair = has_separated & ~whole & (spans.line_units <= 14) & (own > 0) & (spans_in_line <= 2)
+    side = has_separated & ~whole & (in_line >= 3) & (own >= 0.4 * in_line) & (own <= 2.5 * in_line)
+    gloss = (separated | quoted) & ~of_whole & (spans.units <= 4)
+
+    def count(lines: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:
+        return np.bincount(document[lines], None if weight is None else weight[lines], n)
+
+    def total(chosen: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:
+        return np.bincount(spans.document[chosen], None if weight is None else weight[chosen], n)
+
+    every = np.ones(len(spans.document), bool)
+    return pl.DataFrame(
+        {
+            "units": np.maximum(units, 1),
+            "lines": count(spans.line_units > 0),
+            "foreign": total(every, spans.units),
+            "whole": count(whole),
+            "whole_units": count(whole, in_line),
+            "inside": total(~of_whole),
+            "pairs": count(pair & ~(side & (in_line >= 5))),
+            "sides": count(side, in_line),
+            "glosses": total(gloss),
+            "quoted": total(quoted, spans.units),
+            "languages": _languages(spans, n),
+            "aligned": _alignment(runs(spans, units), main, n),
+            "furniture": count(whole & _furniture(scan, document, _second(spans, n))),
+        }
+    )
+
+
+def _languages(spans: Spans, n: int) -> np.ndarray:
+    """Other languages that hold at least a tenth of the units in other languages: int64[n]."""
+    mass = np.zeros((n, len(labels.LABELS)))
+    np.add.at(mass, (spans.document, spans.label), spans.units)
+    count: np.ndarray = (mass >= np.maximum(0.1 * mass.sum(axis=1, keepdims=True), 1)).sum(axis=1)
+    return count
+
+
+def _alignment(found: Runs, main: np.ndarray, n: int) -> np.ndarray:
+    """Sum of the shorter over the sum of the longer of neighbouring own and foreign texts in words, own first or
+    foreign first, whichever fits better: float64[n]."""
+    words = found.units / _WORDS[np.where(found.label < 0, np.maximum(main[found.document], 0), found.label)]
+    here, there = words[:-1], words[1:]
+    neighbours = (found.document[1:] == found.document[:-1]) & ((found.label[1:] < 0) != (found.label[:-1] < 0))
+    best = np.zeros(n)
+    for own_first in (True, False):
+        pairs = neighbours & ((found.label[:-1] < 0) == own_first)
+        place = found.document[:-1][pairs]
+        shorter = np.bincount(place, np.minimum(here, there)[pairs], n)
+        longer = np.bincount(place, np.maximum(here, there)[pairs], n)
+        best = np.maximum(best, np.divide(shorter, longer, out=np.zeros(n), where=longer > 0))
+    return best
+
+
+def _furniture(scan: Scan, document: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Whether a line looks like page furniture: a few words, a notice in the second language int64[n] of its document,
+    or one of the first or last lines: bool[lines]."""
+    bounds = scan.line_bounds
+    here = np.arange(len(document))
+    from_start, to_end = here - bounds[:-1][document], bounds[1:][document] - 1 - here
+    notice = phrases.find(scan, np.where(second < len(CODES), second, -1)) != 0
+    units = scan.line("units") - scan.line("unspaced_units") / 2
+    edge = (np.minimum(from_start, to_end) <= 3) & (units <= 40)
+    found: np.ndarray = notice | (units <= 6) | edge
+    return found
+
+
+def whole_lines(spans: Spans) -> np.ndarray:
+    """Whether each line as a whole is in another language than its document: bool[lines]."""
+    in_line = np.bincount(spans.line, spans.units, len(spans.line_units))
+    found: np.ndarray = (in_line >= WHOLE * spans.line_units) & (in_line > 0)
+    return found
+
+
+def line_languages(spans: Spans, found: Identified, main: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+    """Label of each line: the foreign one of whole lines, else its document's own; -1 for lines without words and for
+    documents outside the 29 where it is not certain: int16[lines]."""
+    document = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
+    label = np.where(main[document] >= 0, main[document], certain(found.lines))
+    label[found.lines.script == scripts.NONE] = -1
+    whole = whole_lines(spans)[spans.line]
+    label[spans.line[whole]] = spans.label[whole]
+    return label.astype(np.int16)
+
+
+def mixture_counts(languages: list[str], mixture: Mixture, label: np.ndarray, scan: Scan) -> dict[str, Any]:
+    """Sums for the report: by language of documents the lines and their bytes by language of lines
+    (``{"de": {"en": [lines, bytes]}}``), and documents by kind."""
+    document = _document(scan)
+    size = (scan.line("stop") - scan.line("start")).astype(np.int64)
+    frame = pl.DataFrame(
+        {
+            "document": pl.Series(languages, dtype=pl.String).gather(document),
+            "line": pl.from_arrow(names(label)),
+            "bytes": size,
+        }
+    )
+    matrix: dict[str, dict[str, list[int]]] = {}
+    for own, line, lines, bytes_ in frame.group_by("document", "line").agg(pl.len(), pl.col("bytes").sum()).sort(
+        "document", "line"
+    ).iter_rows():  # fmt: skip
+        matrix.setdefault(own, {})[line] = [lines, bytes_]
+    kinds: dict[str, dict[str, int]] = {}
+    counted = pl.DataFrame({"language": pl.Series(languages, dtype=pl.String), "kind": np.array(KINDS)[mixture.kind]})
+    for language, kind, documents in counted.group_by("language", "kind").len().sort("language", "kind").iter_rows():
+        kinds.setdefault(language, {})[kind] = documents
+    return {"line_languages": matrix, "kinds": kinds}
+
+
+def add_counts(total: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """The sum of two `mixture_counts`, or of any nested numbers and lists of numbers."""
+    out = dict(total)
+    for key, value in more.items():
+        if key not in out:
+            out[key] = value
+        elif isinstance(value, dict):
+            out[key] = add_counts(out[key], value)
+        elif isinstance(value, list):
+            out[key] = [one + other for one, other in zip(out[key], value, strict=True)]
+        else:
+            out[key] += value
+    return out
+
+
+FOREIGN = KINDS[BOILERPLATE]
+"""Also the name of the column of lines that are to be cut: in another language, in a document of this kind."""
+
+
+class LineLanguages:
+    """Finds the lines in other languages again, for the few documents that lose them."""
+
+    def __init__(self) -> None:
+        self._identifier, self._finder, self._scanner = Identifier(), SpanFinder(), Scanner()
+
+    def foreign(self, text: pa.Array, languages: list[str]) -> np.ndarray:
+        """Whether each line of n documents is as a whole in another language: bool[lines]."""
+        scan = self._scanner.scan(text)
+        lines = self._identifier.identify(text, scan).lines
+        main = np.array([labels.NUMBER[code] if code in CODES else -1 for code in languages], np.int16)
+        return whole_lines(self._finder.find(text, scan, lines, main))

@@ -1,0 +1,385 @@
+"""Spans of documents in other languages than the document: whole lines, runs of another script, words inside lines.
+
+The language of a line is what `curation.langid.identifier` says, unless the document's own is nearly as likely.
+Inside lines a unit of another script is foreign, and so is a run of words in the same script whose frequencies
+(`curation.langid.lexicon`) speak for another language: the more probable of two states by Viterbi's algorithm, as in
+word-level models of code-switching (King and Abney 2013, N13-1131), with a fixed price of switching.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from curation.langid import labels, lexicon
+from curation.langid.identifier import Lines
+from curation.languages import CODES, LANGUAGES
+from curation.text import scripts, unicode_tables, utf8
+from curation.text.hash_table import look_up
+from curation.text.scan import Scan
+from curation.text.utf8 import frozen, njit
+
+SWITCH = 6.0
+"""Nats a run of words must speak for the other language to be taken as one."""
+MOST_NATS = 4.0
+"""That one word counts for at most, for either language."""
+CERTAIN, NEARLY = 0.75, 0.05
+"""Probability of a foreign line, and of the document's own language in it, from and up to which it is foreign."""
+LINE_LETTERS = 12
+"""Letters of a foreign line in the script of the document; shorter ones are foreign beside other foreign lines."""
+TERM_UNITS = 3
+"""Units of a run of Latin words in text of another script up to which it is an established term or a name."""
+QUOTED, SEPARATED = 1, 2
+"""Marks of spans: quotation marks before and after it, or the sign of a block quote before it; a dash, colon, bracket,
+slash, bar or equals sign beside it."""
+_OWN = -1
+
+_SCRIPTS = {
+    "Hans": scripts.HAN, "Hant": scripts.HAN, "Jpan": scripts.KANA, "Kore": scripts.HANGUL,
+    **{name: number for number, name in enumerate(scripts.SCRIPTS)},
+}  # fmt: skip
+
+
+def _own_scripts() -> np.ndarray:
+    own = np.zeros((len(CODES), len(scripts.SCRIPTS)), np.bool_)
+    for row, code in enumerate(CODES):
+        own[row, [_SCRIPTS[name] for name in LANGUAGES[code].scripts]] = True
+        own[row, scripts.NONE] = True
+    own[CODES.index("ja"), scripts.HAN] = own[CODES.index("ko"), scripts.HAN] = True
+    return own
+
+
+OWN_SCRIPTS = _own_scripts()
+"""Scripts that a language is written in: bool[29, scripts]."""
+_OF_SCRIPT = np.array(
+    [-1, *(labels.NUMBER[labels.of_script(script)[0]] for script in range(1, len(scripts.SCRIPTS)))], np.int16
+)
+"""The label of a run in a script where nothing else tells."""
+_NEIGHBOURS = [("ms", "id"), ("tl", "ceb"), ("zh", "ja"), ("es", "pt")]
+_IS_NEIGHBOUR = np.zeros((len(lexicon.LANGUAGES), len(lexicon.LANGUAGES)), np.bool_)
+for _one, _other in _NEIGHBOURS:
+    if _one in lexicon.LANGUAGES:
+        _a, _b = lexicon.LANGUAGES.index(_one), lexicon.LANGUAGES.index(_other)
+        _IS_NEIGHBOUR[_a, _b] = _IS_NEIGHBOUR[_b, _a] = True
+_LABEL_OF_COLUMN = np.array([labels.NUMBER[code] for code in lexicon.LANGUAGES], np.int16)
+
+
+class Spans(NamedTuple):
+    """Foreign spans of n documents, in order; units of documents."""
+
+    document: np.ndarray  # int32[spans]
+    line: np.ndarray  # int32[spans], among the lines of the batch
+    start: np.ndarray  # int32[spans], bytes of the document
+    stop: np.ndarray  # int32[spans]
+    label: np.ndarray  # int16[spans], positions in `labels.LABELS`
+    units: np.ndarray  # int32[spans]
+    own_before: np.ndarray  # int32[spans]: units in the document's language since the span before, or its start
+    marks: np.ndarray  # uint8[spans]: QUOTED | SEPARATED
+    line_units: np.ndarray  # int32[lines]: units of each line in any language, technical words and numbers aside
+    terms: np.ndarray  # int32[n]: units that are terms or names in Latin script, and count as the document's own
+
+
+def foreign_lines(lines: Lines, bounds: np.ndarray, main: np.ndarray) -> np.ndarray:
+    """Labels of lines that are in another language than their document, -1 for its own and where it is not certain.
+
+    ``main``: int16[n], labels of the documents, those outside the 29 and unknown ones -1: without foreign lines.
+    """
+    document = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
+    own = main[document]
+    label, probability = lines.label[:, 0], lines.probability[:, 0]
+    share = (lines.probability * (lines.label == own[:, None])).sum(axis=1)
+    weight = (lines.letters[:, 1:] * scripts.WEIGHTS[1:]).sum(axis=1)
+    other_script = ~OWN_SCRIPTS[np.maximum(own, 0), lines.script]
+    inside = label < len(CODES)
+    differs = (own >= 0) & (label >= 0) & (label != own)
+    sure = other_script & inside | (probability >= CERTAIN) & (share <= NEARLY) & inside
+    likely = differs & sure & (other_script | (weight >= LINE_LETTERS))
+    beside = differs & inside & (probability >= 0.4) & (share <= 0.2) & _beside(likely, label, document)
+    return np.where(likely | beside, label, np.int16(_OWN)).astype(np.int16)
+
+
+def _beside(likely: np.ndarray, label: np.ndarray, document: np.ndarray) -> np.ndarray:
+    """Whether a line next to each is likely and has the same label."""
+    after = np.zeros(len(likely), bool)
+    same = (document[1:] == document[:-1]) & (label[1:] == label[:-1])
+    after[:-1] |= same & likely[1:]
+    after[1:] |= same & likely[:-1]
+    return after
+
+
+class SpanFinder:
+    """Holds the tables."""
+
+    def __init__(self) -> None:
+        self._lexicon = lexicon.load()
+
+    def find(self, text: pa.Array, scan: Scan, lines: Lines, main: np.ndarray) -> Spans:
+        """Foreign spans of documents.
+
+        Args:
+            text: string[n].
+            scan: its scan.
+            lines: their languages.
+            main: int16[n], label of each document among the 29, -1 for others, which get no spans.
+        """
+        n = len(text)
+        foreign = foreign_lines(lines, scan.line_bounds, main)
+        line_units = np.concatenate([[0], np.cumsum(scan.line("units"), dtype=np.int64)])
+        column = np.where(main >= 0, self._lexicon.column[np.maximum(main, 0)], -1)
+        tagged = np.zeros(len(scan.unit_hash), np.bool_)
+        other = np.full(n, -1, np.int64)
+        functions = np.zeros(len(scan.unit_hash), np.bool_)
+        known = self._lexicon
+        _tag(scan.unit_hash, scan.line_bounds, line_units, foreign, column, known.column, known.keys, known.rows,
+             known.nats, _IS_NEIGHBOUR, other, tagged, functions)  # fmt: skip
+        offsets, data = utf8.buffers(text)
+        room = int(line_units[-1]) + 1
+        columns = np.zeros((7, room), np.int32)
+        counts = np.zeros((len(foreign)), np.int32)
+        terms = np.zeros(n, np.int32)
+        found = _spans(offsets, frozen(data), unicode_tables.load().properties, scripts.table(), scan.unit_length,
+                       scan.unit_bounds, scan.line_bounds, scan.line("start"), scan.line("stop"), line_units, main,
+                       foreign, np.where(other >= 0, _LABEL_OF_COLUMN[np.maximum(other, 0)], 0), tagged, functions,
+                       OWN_SCRIPTS, _OF_SCRIPT, columns, counts, terms)  # fmt: skip
+        document, line, start, stop, label, units, own_before = columns[:, :found]
+        marks = _marks(offsets, frozen(data), document, label, start, stop, own_before)
+        return Spans(document, line, start, stop, label.astype(np.int16), units, own_before, marks, counts, terms)
+
+
+@njit
+def _evidence(unit_hash, first, last, own, there, keys, rows, nats):  # type: ignore[no-untyped-def]
+    """Nats that words speak for another language than their document's."""
+    total = 0.0
+    for unit in range(first, last):
+        slot = look_up(keys, unit_hash[unit])
+        if keys[slot] != 0:
+            row = nats[rows[slot]]
+            total += min(max(row[own] - row[there], -most_nats), most_nats)
+    return total
+
+
+@njit
+def _tag(unit_hash, bounds, line_units, foreign, column, columns, keys, rows, nats, neighbours,  # type: ignore[no-untyped-def]
+         other, tagged, functions):  # fmt: skip
+    """Choose the other language of each document and tag the units of runs in it. Lines whose words do not speak for
+    the language they were taken for are no longer foreign.
+
+    Documents in other scripts (column -1) get English words told apart by nothing: only functions are marked.
+    """
+    width = nats.shape[1]
+    gain = np.zeros(width)
+    for d in range(len(bounds) - 1):
+        own = column[d]
+        gain[:] = 0
+        for line in range(bounds[d], bounds[d + 1]):
+            if foreign[line] >= 0 and own >= 0:
+                there = columns[foreign[line]]
+                first, last = line_units[line], line_units[line + 1]
+                if there < 0 or not neighbours[own, there] and (
+                        _evidence(unit_hash, first, last, own, there, keys, rows, nats) > 0):  # fmt: skip
+                    continue
+                foreign[line] = -1
+            for unit in range(line_units[line], line_units[line + 1]):
+                slot = look_up(keys, unit_hash[unit])
+                if keys[slot] == 0:
+                    continue
+                row = nats[rows[slot]]
+                if own < 0:
+                    for language in range(width):
+                        gain[language] += max(14.0 - row[language], 0.0)
+                        functions[unit] |= row[language] < lexicon_function
+                    continue
+                for language in range(width):
+                    evidence = row[own] - row[language]
+                    if evidence > 2:
+                        gain[language] += min(evidence, most_nats)
+        if own >= 0:
+            for language in range(width):
+                if neighbours[own, language] or language == own:
+                    gain[language] = 0
+        best = gain.argmax()
+        if gain[best] == 0:
+            continue
+        other[d] = best
+        if own >= 0 and gain[best] >= switch:
+            _viterbi(unit_hash, bounds[d], bounds[d + 1], line_units, foreign, own, best, keys, rows, nats, tagged,
+                     functions)  # fmt: skip
+
+
+lexicon_function, most_nats, switch = lexicon.FUNCTION, MOST_NATS, SWITCH
+
+
+@njit
+def _viterbi(unit_hash, first_line, last_line, line_units, foreign, own, best, keys, rows, nats,  # type: ignore[no-untyped-def]
+             tagged, functions):  # fmt: skip
+    for line in range(first_line, last_line):
+        if foreign[line] >= 0:
+            continue
+        first, last = line_units[line], line_units[line + 1]
+        # Runs whose sum is over the price of a switch: the best path through two states.
+        begin, total, highest, end = first, 0.0, 0.0, first
+        for unit in range(first, last):
+            slot = look_up(keys, unit_hash[unit])
+            evidence = 0.0
+            if keys[slot] != 0:
+                row = nats[rows[slot]]
+                evidence = min(max(row[own] - row[best], -most_nats), most_nats)
+                functions[unit] = row[best] < lexicon_function and evidence > 1
+            if total <= 0:
+                begin, total, highest, end = unit, 0.0, 0.0, unit
+            total += evidence
+            if total > highest:
+                highest, end = total, unit + 1
+            if highest - total > switch or total <= 0:
+                if highest > switch:
+                    tagged[begin:end] = True
+                total, highest = 0.0, 0.0
+        if highest > switch:
+            tagged[begin:end] = True
+
+
+@njit
+def _spans(offsets, data, properties, table, unit_length, unit_bounds, bounds, line_start, line_stop,  # type: ignore[no-untyped-def]
+           line_units, main, foreign, other, tagged, functions, own_scripts, of_script, out, counts,
+           terms):  # fmt: skip
+    """Walk the units of documents and write runs of foreign ones: int32[7, spans]; the number of spans."""
+    found = 0
+    for d in range(len(offsets) - 1):
+        if main[d] < 0:
+            continue
+        origin, at, own_units = offsets[d], offsets[d], 0
+        for line in range(bounds[d], bounds[d + 1]):
+            at, stop = origin + line_start[line], origin + line_stop[line]
+            unit, last = line_units[line], line_units[line + 1]
+            before = np.uint8(32)
+            run_label, run_start, run_stop, run_units, run_function, run_script = -1, at, at, 0, False, 0
+            while unit <= last:
+                # The next unit, or the end of the line.
+                start, end, script, technical = stop, stop, 0, False
+                if unit < last:
+                    start = at
+                    while start < stop:
+                        code, after = utf8.decode(data, start)
+                        kind = np.int64(properties[code]) & 15
+                        if 1 <= kind <= 9 and kind != 2:
+                            break
+                        before = data[start] if data[start] < 0x80 else np.uint8(32)
+                        start = after
+                    end = start
+                    for _ in range(unit_length[unit]):
+                        code, end = utf8.decode(data, end)
+                        if script == 0:
+                            script = np.int64(table[code])
+                    behind = data[end] if end < stop else np.uint8(32)
+                    technical = script == 0 or (script == 1 and (
+                        before == 47 or before == 46 or before == 64 or before == 95 or before == 36 or before == 35
+                        or behind == 47 or behind == 95 or behind == 64 or behind == 61 or behind == 40))  # fmt: skip
+                    before = np.uint8(32)
+                    at = end
+                label = -1
+                if unit < last and not technical:
+                    counts[line] += 1
+                    own = own_scripts[main[d], script]
+                    if foreign[line] >= 0 and (not own or own_scripts[min(foreign[line], 28), script]):
+                        label = np.int64(foreign[line])
+                    elif not own:
+                        label = np.int64(other[d]) if script == 1 else np.int64(of_script[script])
+                    elif tagged[unit]:
+                        label = np.int64(other[d])
+                if unit < last and technical:
+                    unit += 1
+                    continue
+                if label != run_label or unit == last:
+                    if run_label >= 0:
+                        term = run_script == 1 and foreign[line] < 0 and not own_scripts[main[d], 1] and (
+                            run_units <= term_units or not run_function)  # fmt: skip
+                        if term:
+                            terms[d] += run_units
+                            own_units += run_units
+                        else:
+                            out[0, found], out[1, found], out[2, found] = d, line, run_start - origin
+                            out[3, found], out[4, found], out[5, found] = run_stop - origin, run_label, run_units
+                            out[6, found], own_units = own_units, 0
+                            found += 1
+                    else:
+                        own_units += run_units
+                    run_label, run_start, run_units, run_function, run_script = label, start, 0, False, script
+                if unit < last:
+                    run_stop = end
+                    run_units += 1
+                    run_function |= functions[unit]
+                unit += 1
+    return found
+
+
+term_units = TERM_UNITS
+
+
+@njit
+def _marks(offsets, data, document, label, start, stop, own_before):  # type: ignore[no-untyped-def]
+    """Marks of spans; spans of one label without other text between them are quoted together: uint8[spans]."""
+    out = np.zeros(len(document), np.uint8)
+    first = 0
+    for i in range(len(document)):
+        origin, end = offsets[document[i]], offsets[document[i] + 1]
+        last = i + 1 == len(document) or document[i + 1] != document[i] or (
+            own_before[i + 1] > 0 or label[i + 1] != label[i])  # fmt: skip
+        if _near(data, origin + start[i] - 1, origin - 1, -1, _SEPARATORS) or _near(
+            data, origin + stop[i], end, 1, _SEPARATORS
+        ):
+            out[i] |= separated
+        if last:
+            before = _quotes(data, max(origin + start[first] - 7, origin), origin + start[first] + 3)
+            after = _quotes(data, origin + stop[i] - 3, min(origin + stop[i] + 7, end))
+            if before and after or _near(data, origin + start[first] - 1, origin - 1, -1, _BLOCK_QUOTE):
+                out[first : i + 1] |= quoted
+            first = i + 1
+    return out
+
+
+quoted, separated, _BLOCK_QUOTE = np.uint8(QUOTED), np.uint8(SEPARATED), np.uint8(2)
+_SEPARATORS = np.uint8(1)
+_KINDS = np.zeros(256, np.uint8)
+_KINDS[list(b"-=:|()/[]>")] = _SEPARATORS
+_KINDS[ord(">")] = _BLOCK_QUOTE
+_KINDS = frozen(_KINDS)
+
+
+@njit
+def _near(data, at, end, step, kind):  # type: ignore[no-untyped-def]
+    """Whether the next character but for spaces, quotation marks and asterisks is of a kind, or a long dash, arrow, or
+    full-width bracket or colon where separators are asked for."""
+    for _ in range(4):
+        if at == end or data[at] == 10:
+            return False
+        byte = data[at]
+        if byte != 32 and byte != 34 and byte != 42:
+            if byte < 0x80:
+                return _KINDS[byte] == kind
+            if kind != _SEPARATORS:
+                return False
+            low = at if step > 0 else at - 2
+            if low < 0 or low + 2 >= len(data):
+                return False
+            a, b, c = data[low], data[low + 1], data[low + 2]
+            return (a == 0xE2 and b == 0x80 and 0x90 <= c <= 0x95) or (a == 0xE2 and b == 0x86) or (
+                a == 0xEF and b == 0xBC and (c == 0x88 or c == 0x89 or c == 0x9A or c == 0x8F))  # fmt: skip
+        at += step
+    return False
+
+
+@njit
+def _quotes(data, first, last):  # type: ignore[no-untyped-def]
+    """A straight, curly, angle or corner quotation mark among the bytes."""
+    for i in range(first, last):
+        if data[i] == 34:
+            return True
+        if i + 1 < last and data[i] == 0xC2 and (data[i + 1] == 0xAB or data[i + 1] == 0xBB):
+            return True
+        if i + 2 < last and data[i] == 0xE2 and data[i + 1] == 0x80 and 0x98 <= data[i + 2] <= 0x9F:
+            return data[i + 2] != 0x99
+        if i + 2 < last and data[i] == 0xE3 and data[i + 1] == 0x80 and 0x8A <= data[i + 2] <= 0x8F:
+            return True
+    return False
