@@ -17,7 +17,7 @@ import polars as pl
 import pyarrow as pa
 
 from curation.langid import labels
-from curation.langid.identifier import Identified, Identifier, certain, names
+from curation.langid.identifier import Identified, Identifier, certain, names, sum_rows
 from curation.languages import CODES, LANGUAGES
 from curation.text import scripts
 from curation.text.scan import Scan, Scanner
@@ -50,6 +50,8 @@ NUMBERS = tuple(name for name in SCHEMA.names if name not in TEXTS)
 
 LEAST_UNITS = 4
 """Units in other languages from which a document is no longer monolingual."""
+LEAST_SHARE = 0.02
+"""The same as a share, for documents without a whole line in another language."""
 WHOLE = 0.8
 """Share of a line's units from which the line as a whole is foreign."""
 BALANCED = (0.25, 0.75)
@@ -103,16 +105,20 @@ def _document(scan: Scan) -> np.ndarray:
     return np.repeat(np.arange(len(scan.line_bounds) - 1), np.diff(scan.line_bounds))
 
 
+def _by_label(document: np.ndarray, label: np.ndarray, weight: np.ndarray, n: int) -> np.ndarray:
+    """Sums of weights by document and label: float64[n, labels]."""
+    width = len(labels.LABELS)
+    return np.bincount(document.astype(np.int64) * width + label, weight, n * width).reshape(n, width)
+
+
 def _second(spans: Spans, n: int) -> np.ndarray:
     """The label of most units in other languages, -1 without any: int64[n]."""
-    mass = np.zeros((n, len(labels.LABELS)))
-    np.add.at(mass, (spans.document, spans.label), spans.units)
+    mass = _by_label(spans.document, spans.label, spans.units, n)
     return np.where(mass.sum(axis=1) > 0, mass.argmax(axis=1), -1)
 
 
 def _script_conflict(found: Identified, scan: Scan, main: np.ndarray) -> np.ndarray:
-    letters = np.zeros((len(main), len(scripts.SCRIPTS)), np.int64)
-    np.add.at(letters, _document(scan), found.lines.letters)
+    letters = sum_rows(found.lines.letters, scan.line_bounds)
     letters[:, scripts.NONE] = 0
     own = (letters * OWN_SCRIPTS[np.maximum(main, 0)]).sum(axis=1)
     total = letters.sum(axis=1)
@@ -150,8 +156,10 @@ def runs(spans: Spans, units: np.ndarray) -> Runs:
 def _measures(spans: Spans, units: np.ndarray, n: int) -> dict[str, np.ndarray]:
     found = runs(spans, units)
     total = np.maximum(units, 1)
-    by_language = np.zeros((n, len(labels.LABELS) + 1))
-    np.add.at(by_language, (found.document, found.label), found.units)
+    own = np.bincount(found.document, found.units * (found.label < 0), n)
+    foreign = found.label >= 0
+    by_language = _by_label(found.document[foreign], found.label[foreign], found.units[foreign], n)
+    by_language = np.hstack([by_language, own[:, None]])
     share = by_language / total[:, None]
     squares = (share**2).sum(axis=1)
     languages = (by_language > 0).sum(axis=1)
@@ -189,7 +197,7 @@ def _kinds(spans: Spans, scan: Scan, units: np.ndarray, main: np.ndarray) -> np.
     share = foreign / pl.col("units")
     balanced = share.is_between(*BALANCED)
     kind = (
-        pl.when(foreign < LEAST_UNITS).then(MONOLINGUAL)
+        pl.when((foreign < LEAST_UNITS) | (share < LEAST_SHARE) & (pl.col("whole") == 0)).then(MONOLINGUAL)
         .when((pl.col("pairs") >= 4) & (pl.col("pairs") >= 0.4 * pl.col("lines"))).then(LEARNING)
         .when((pl.col("glosses") >= 5) & (pl.col("glosses") >= 0.6 * pl.col("inside")) & (share < 0.5)).then(LEARNING)
         .when(balanced & (pl.col("aligned") >= ALIGNED) & (pl.col("languages") == 1)
@@ -247,8 +255,7 @@ def _facts(spans: Spans, scan: Scan, units: np.ndarray, main: np.ndarray) -> pl.
 
 def _languages(spans: Spans, n: int) -> np.ndarray:
     """Other languages that hold at least a tenth of the units in other languages: int64[n]."""
-    mass = np.zeros((n, len(labels.LABELS)))
-    np.add.at(mass, (spans.document, spans.label), spans.units)
+    mass = _by_label(spans.document, spans.label, spans.units, n)
     count: np.ndarray = (mass >= np.maximum(0.1 * mass.sum(axis=1, keepdims=True), 1)).sum(axis=1)
     return count
 

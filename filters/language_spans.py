@@ -29,8 +29,16 @@ CERTAIN, NEARLY = 0.75, 0.05
 """Probability of a foreign line, and of the document's own language in it, from and up to which it is foreign."""
 LINE_LETTERS = 12
 """Letters of a foreign line in the script of the document; shorter ones are foreign beside other foreign lines."""
-TERM_UNITS = 3
-"""Units of a run of Latin words in text of another script up to which it is an established term or a name."""
+TERM_UNITS = 4
+"""Units of a run of words in Latin script inside a line up to which it is an established term or a name, unless one of
+them is a function word; in text of another script any run without a function word or of two units is one."""
+EVIDENCE = 3.0
+"""Nats that the words of a foreign line must speak for its language over the document's."""
+COMMON = 10.5
+"""Mean nats of the words of a short foreign line in Latin script, in text of another script, below which they are words
+and no names: 1 in 36,000."""
+SHORT_LINE = 3
+"""Units of such a line."""
 QUOTED, SEPARATED = 1, 2
 """Marks of spans: quotation marks before and after it, or the sign of a block quote before it; a dash, colon, bracket,
 slash, bar or equals sign beside it."""
@@ -95,9 +103,23 @@ def foreign_lines(lines: Lines, bounds: np.ndarray, main: np.ndarray) -> np.ndar
     inside = label < len(CODES)
     differs = (own >= 0) & (label >= 0) & (label != own)
     sure = other_script & inside | (probability >= CERTAIN) & (share <= NEARLY) & inside
+    sure &= ~_like_han(own, label, lines.script, probability, weight)
     likely = differs & sure & (other_script | (weight >= LINE_LETTERS))
     beside = differs & inside & (probability >= 0.4) & (share <= 0.2) & _beside(likely, label, document)
     return np.where(likely | beside, label, np.int16(_OWN)).astype(np.int16)
+
+
+def _like_han(own: np.ndarray, label: np.ndarray, script: np.ndarray, probability: np.ndarray,
+              weight: np.ndarray) -> np.ndarray:  # fmt: skip
+    """Whether a line of Han characters alone may as well be in the document's language: Japanese has kana, and a short
+    Japanese line may have none."""
+    chinese, japanese = CODES.index("zh"), CODES.index("ja")
+    han = script == scripts.HAN
+    short = (weight < 30) | (probability < 0.95)
+    found: np.ndarray = han & (
+        ((own == chinese) & (label == japanese)) | ((own == japanese) & (label == chinese) & short)
+    )
+    return found
 
 
 def _beside(likely: np.ndarray, label: np.ndarray, document: np.ndarray) -> np.ndarray:
@@ -142,7 +164,7 @@ class SpanFinder:
         found = _spans(offsets, frozen(data), unicode_tables.load().properties, scripts.table(), scan.unit_length,
                        scan.unit_bounds, scan.line_bounds, scan.line("start"), scan.line("stop"), line_units, main,
                        foreign, np.where(other >= 0, _LABEL_OF_COLUMN[np.maximum(other, 0)], 0), tagged, functions,
-                       OWN_SCRIPTS, _OF_SCRIPT, columns, counts, terms)  # fmt: skip
+                       OWN_SCRIPTS, _OF_SCRIPT, scripts.TECHNICAL, columns, counts, terms)  # fmt: skip
         document, line, start, stop, label, units, own_before = columns[:, :found]
         marks = _marks(offsets, frozen(data), document, label, start, stop, own_before)
         return Spans(document, line, start, stop, label.astype(np.int16), units, own_before, marks, counts, terms)
@@ -158,6 +180,20 @@ def _evidence(unit_hash, first, last, own, there, keys, rows, nats):  # type: ig
             row = nats[rows[slot]]
             total += min(max(row[own] - row[there], -most_nats), most_nats)
     return total
+
+
+@njit
+def _common_words(unit_hash, first, last, keys, rows, nats, label_of_column):  # type: ignore[no-untyped-def]
+    """The label of the language whose common words a few units are; -1 if they are of none."""
+    best, lowest = -1, common * (last - first)
+    for language in range(nats.shape[1]):
+        total = 0.0
+        for unit in range(first, last):
+            slot = look_up(keys, unit_hash[unit])
+            total += absent if keys[slot] == 0 else nats[rows[slot], language]
+        if total < lowest:
+            best, lowest = np.int64(label_of_column[language]), total
+    return best
 
 
 @njit
@@ -178,9 +214,13 @@ def _tag(unit_hash, bounds, line_units, foreign, column, columns, keys, rows, na
                 there = columns[foreign[line]]
                 first, last = line_units[line], line_units[line + 1]
                 if there < 0 or not neighbours[own, there] and (
-                        _evidence(unit_hash, first, last, own, there, keys, rows, nats) > 0):  # fmt: skip
+                        _evidence(unit_hash, first, last, own, there, keys, rows, nats) >= least_evidence):  # fmt: skip
                     continue
                 foreign[line] = -1
+            elif foreign[line] >= 0 and columns[foreign[line]] >= 0:
+                first, last = line_units[line], line_units[line + 1]
+                if last - first <= short_line:
+                    foreign[line] = _common_words(unit_hash, first, last, keys, rows, nats, label_of_column)
             for unit in range(line_units[line], line_units[line + 1]):
                 slot = look_up(keys, unit_hash[unit])
                 if keys[slot] == 0:
@@ -209,6 +249,8 @@ def _tag(unit_hash, bounds, line_units, foreign, column, columns, keys, rows, na
 
 
 lexicon_function, most_nats, switch = lexicon.FUNCTION, MOST_NATS, SWITCH
+least_evidence, common, short_line, label_of_column = EVIDENCE, COMMON, SHORT_LINE, frozen(_LABEL_OF_COLUMN)
+absent = lexicon.ABSENT
 
 
 @njit
@@ -242,7 +284,7 @@ def _viterbi(unit_hash, first_line, last_line, line_units, foreign, own, best, k
 
 @njit
 def _spans(offsets, data, properties, table, unit_length, unit_bounds, bounds, line_start, line_stop,  # type: ignore[no-untyped-def]
-           line_units, main, foreign, other, tagged, functions, own_scripts, of_script, out, counts,
+           line_units, main, foreign, other, tagged, functions, own_scripts, of_script, marks, out, counts,
            terms):  # fmt: skip
     """Walk the units of documents and write runs of foreign ones: int32[7, spans]; the number of spans."""
     found = 0
@@ -253,7 +295,7 @@ def _spans(offsets, data, properties, table, unit_length, unit_bounds, bounds, l
         for line in range(bounds[d], bounds[d + 1]):
             at, stop = origin + line_start[line], origin + line_stop[line]
             unit, last = line_units[line], line_units[line + 1]
-            before = np.uint8(32)
+            before, url_end = np.uint8(32), at
             run_label, run_start, run_stop, run_units, run_function, run_script = -1, at, at, 0, False, 0
             while unit <= last:
                 # The next unit, or the end of the line.
@@ -273,9 +315,14 @@ def _spans(offsets, data, properties, table, unit_length, unit_bounds, bounds, l
                         if script == 0:
                             script = np.int64(table[code])
                     behind = data[end] if end < stop else np.uint8(32)
-                    technical = script == 0 or (script == 1 and (
-                        before == 47 or before == 46 or before == 64 or before == 95 or before == 36 or before == 35
-                        or behind == 47 or behind == 95 or behind == 64 or behind == 61 or behind == 40))  # fmt: skip
+                    following = data[end + 1] if end + 1 < stop else np.uint8(32)
+                    if behind == 58 and following == 47:  # a URL goes on to the next space or closing bracket
+                        url_end = end
+                        while url_end < stop and data[url_end] != 32 and data[url_end] != 41 and data[url_end] != 62:
+                            url_end += 1
+                    letter = np.uint8((following | 32) - 97) < 26 or following == 47
+                    technical = script == 0 or start < url_end or behind == 58 and following == 47 or script == 1 and (
+                        marks[before] & 1 > 0 or marks[behind] & 2 > 0 or marks[behind] & 4 > 0 and letter)  # fmt: skip
                     before = np.uint8(32)
                     at = end
                 label = -1
@@ -293,8 +340,10 @@ def _spans(offsets, data, properties, table, unit_length, unit_bounds, bounds, l
                     continue
                 if label != run_label or unit == last:
                     if run_label >= 0:
-                        term = run_script == 1 and foreign[line] < 0 and not own_scripts[main[d], 1] and (
-                            run_units <= term_units or not run_function)  # fmt: skip
+                        latin = own_scripts[main[d], 1]
+                        term = run_script == 1 and foreign[line] < 0 and (
+                            (not run_function and (run_units <= term_units or not latin))
+                            or (not latin and run_units <= 2))  # fmt: skip
                         if term:
                             terms[d] += run_units
                             own_units += run_units

@@ -13,6 +13,7 @@ from curation.dataset import Record, read_manifest, read_part
 from curation.report import ReportData, render
 from curation.report.data import Sample, reason_counts
 from jobs import progress
+from jobs.report_mixtures import mixed_samples
 from jobs.run_context import JobError, Run
 
 DATASETS = ("documents", "signals", "duplicates", "curated", "rejected", "dead")
@@ -53,6 +54,8 @@ def gather(run: Run) -> ReportData:
         shards={split: manifest for split, manifest in shards.items() if manifest},
         metrics=_metrics(run),
         evaluation=_json(run, "model", "evaluation.json"),
+        languages=annotated.get("mixtures") if annotated else None,
+        mixed=mixed_samples(run) if annotated and manifests["signals"] and manifests["documents"] else (),
         samples=choose_samples(_pool(run), list(reason_counts(funnel))) if funnel and manifests["rejected"] else (),
     )
 

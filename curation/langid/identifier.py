@@ -18,6 +18,7 @@ from curation.langid.fasttext_model import default_model
 from curation.languages import UNDETERMINED
 from curation.text import scripts
 from curation.text.scan import Scan
+from curation.text.utf8 import njit
 
 TOP = 3
 """Labels kept of each line."""
@@ -144,10 +145,20 @@ def certain(lines: Lines) -> np.ndarray:
     return found
 
 
+@njit
+def sum_rows(values, bounds):  # type: ignore[no-untyped-def]
+    """Sums of the rows of each document: int64[n, k] of int32[rows, k], bounds int64[n+1]."""
+    out = np.zeros((len(bounds) - 1, values.shape[1]), np.int64)
+    for d in range(len(out)):
+        for row in range(bounds[d], bounds[d + 1]):
+            for column in range(values.shape[1]):
+                out[d, column] += values[row, column]
+    return out
+
+
 def document_scripts(text: pa.Array, lines: Lines, bounds: np.ndarray) -> pa.StringArray:
     """See `Identified.script`. Han characters with kana are Jpan, with hangul Kore."""
-    letters = np.zeros((len(text), len(scripts.SCRIPTS)), np.int64)
-    np.add.at(letters, np.repeat(np.arange(len(text)), np.diff(bounds)), lines.letters)
+    letters = sum_rows(lines.letters, bounds)
     script = main_script(letters)
     script[letters[:, 1:].sum(axis=1) == 0] = scripts.NONE
     variants = scripts.simplified_and_traditional(text)

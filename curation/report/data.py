@@ -31,13 +31,27 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class Mixed:
+    """A document in several languages, shown for its kind of mixture."""
+
+    kind: str
+    language: str
+    second: str
+    share: float  # of its units in other languages
+    id: str
+    domain: str
+    pieces: tuple[tuple[str, str], ...]  # text and its language, '' for the document's own
+
+
+@dataclass(frozen=True)
 class ReportData:
     """What the jobs of one run said of themselves; None or empty where a job has not run.
 
     Records are the JSON objects of the run folder as they are: ``annotated`` the counts of job annotate,
     ``duplicates`` the summary of job dedup, ``datasets`` and ``shards`` manifests by name, ``funnel`` the rows of
     funnel.json, ``tokenizer`` and ``evaluation`` the two evaluation.json, ``metrics`` one record per training step,
-    ``unreadable`` the first rows of dead/.
+    ``unreadable`` the first rows of dead/, ``languages`` what annotate counted of the languages of lines and of
+    kinds of mixture (`filters.code_switching.mixture_counts`), ``mixed`` samples of these kinds.
     """
 
     name: str
@@ -51,6 +65,8 @@ class ReportData:
     metrics: Sequence[Record] = ()
     evaluation: Record | None = None
     samples: Sequence[Sample] = ()
+    languages: Record | None = None
+    mixed: Sequence[Mixed] = ()
 
 
 def language_name(code: str) -> str:

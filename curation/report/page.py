@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from curation.report import documents, tokens
+from curation.report import documents, languages, tokens
 from curation.report.data import ReportData
 from curation.report.markup import (
     Column,
@@ -39,6 +39,7 @@ class Section(NamedTuple):
 SECTIONS = (
     Section("funnel", "Funnel", "select", documents.funnel),
     Section("reasons", "Reasons", "select", documents.reasons),
+    Section("languages", "Languages of lines", "annotate", languages.languages),
     Section("duplicates", "Duplicates", "dedup", documents.duplicates),
     Section("mixture", "Mixture", "select", documents.mixture),
     Section("unreadable", "Unreadable records", "annotate", documents.unreadable),

@@ -65,6 +65,7 @@ svg text { fill: var(--muted); font-size: 12px }
 .legend i { display: inline-block; width: 0.75rem; height: 0.75rem; margin-right: 0.5rem; border-radius: 2px }
 .legend i.ring { border-radius: 50% }
 .sample { margin: 0 0 1.25rem; padding: 0 0 0 1rem; border-left: 2px solid var(--line); max-width: 48rem }
+.sample mark { background: color-mix(in srgb, var(--accent) 22%, transparent); color: inherit }
 .sample p { margin: 0; white-space: pre-line; font-size: 0.92rem }
 .sample figcaption { color: var(--muted); font-size: 0.8rem; margin-top: 0.35rem }
 footer { margin-top: 5rem; color: var(--muted); font-size: 0.85rem }

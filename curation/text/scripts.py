@@ -67,10 +67,11 @@ class Letters(NamedTuple):
 
 
 _BEFORE, _AFTER, _JOINT = 1, 2, 4
-_TECHNICAL = np.zeros(256, np.uint8)
+TECHNICAL = np.zeros(256, np.uint8)
 for _characters, _bit in ((b"/._@=\\$#<&%+~{-", _BEFORE), (b"/_@=\\<&%+~({[-", _AFTER), (b".:", _JOINT)):
-    _TECHNICAL[list(_characters)] |= np.uint8(_bit)
-_TECHNICAL = frozen(_TECHNICAL)
+    TECHNICAL[list(_characters)] |= np.uint8(_bit)
+TECHNICAL = frozen(TECHNICAL)
+"""Of each ASCII character whether a word is technical that has it before, behind, or behind and then a letter."""
 
 
 def count(text: pa.Array, bounds: np.ndarray, start: np.ndarray, stop: np.ndarray) -> Letters:
@@ -84,7 +85,7 @@ def count(text: pa.Array, bounds: np.ndarray, start: np.ndarray, stop: np.ndarra
     offsets, data = utf8.buffers(text)
     first = np.repeat(offsets[:-1], np.diff(bounds))
     counts = np.zeros((len(start), len(SCRIPTS)), np.int32)
-    _count(frozen(data), frozen(first + start), frozen(first + stop), table(), _TECHNICAL, counts)
+    _count(frozen(data), frozen(first + start), frozen(first + stop), table(), TECHNICAL, counts)
     return Letters(counts)
 
 
