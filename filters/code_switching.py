@@ -21,14 +21,12 @@ from curation.langid.identifier import Identified, Identifier, certain, names, s
 from curation.languages import CODES, LANGUAGES
 from curation.text import scripts
 from curation.text.scan import Scan, Scanner
-from filters import phrases
+from curation.text.scan_columns import LINE_BULLET, LINE_LIST, LINE_TERMINAL
+from filters import mixture_kinds, phrases
 from filters.language_spans import OWN_SCRIPTS, QUOTED, SEPARATED, SpanFinder, Spans
 
-KINDS = (
-    "monolingual", "parallel", "code_switched", "foreign_boilerplate", "quotation", "learning_material",
-    "miscellaneous",
-)  # fmt: skip
-MONOLINGUAL, PARALLEL, CODE_SWITCHED, BOILERPLATE, QUOTATION, LEARNING, MISCELLANEOUS = range(len(KINDS))
+KINDS = ("monolingual", *mixture_kinds.MIXTURES)
+MONOLINGUAL, BOILERPLATE = 0, KINDS.index("foreign_boilerplate")
 
 SCHEMA = pa.schema(
     [
@@ -54,10 +52,6 @@ LEAST_SHARE = 0.02
 """The same as a share, for documents without a whole line in another language."""
 WHOLE = 0.8
 """Share of a line's units from which the line as a whole is foreign."""
-BALANCED = (0.25, 0.75)
-"""Share of a translated page that is in the other language."""
-ALIGNED = 0.55
-"""Sum of the shorter of neighbouring texts over the sum of the longer, from which they may be translations."""
 _WORDS = np.array([LANGUAGES[code].units_per_word if code in LANGUAGES else 1.0 for code in labels.LABELS])
 
 
@@ -191,66 +185,125 @@ def _entropy(document: np.ndarray, value: np.ndarray, n: int) -> np.ndarray:
 
 
 def _kinds(spans: Spans, scan: Scan, units: np.ndarray, main: np.ndarray) -> np.ndarray:
-    """Positions in `KINDS`: int64[n]."""
-    facts = _facts(spans, scan, units, main)
-    foreign = pl.col("foreign")
-    share = foreign / pl.col("units")
-    balanced = share.is_between(*BALANCED)
-    kind = (
-        pl.when((foreign < LEAST_UNITS) | (share < LEAST_SHARE) & (pl.col("whole") == 0)).then(MONOLINGUAL)
-        .when((pl.col("pairs") >= 4) & (pl.col("pairs") >= 0.4 * pl.col("lines"))).then(LEARNING)
-        .when((pl.col("glosses") >= 5) & (pl.col("glosses") >= 0.6 * pl.col("inside")) & (share < 0.5)).then(LEARNING)
-        .when(balanced & (pl.col("aligned") >= ALIGNED) & (pl.col("languages") == 1)
-              & (pl.col("whole_units") + pl.col("sides") >= 0.8 * foreign)).then(PARALLEL)
-        .when(pl.col("quoted") >= 0.6 * foreign).then(QUOTATION)
-        .when((pl.col("whole_units") < 0.6 * foreign) & (pl.col("languages") <= 2)).then(CODE_SWITCHED)
-        .when((share < 0.5) & (pl.col("furniture") >= 0.7 * pl.col("whole"))).then(BOILERPLATE)
-        .otherwise(MISCELLANEOUS)
-    )  # fmt: skip
-    kinds: np.ndarray = facts.select(kind.alias("kind"))["kind"].to_numpy().astype(np.int64)
-    return kinds
+    """Positions in `KINDS`: int64[n]; mixtures by the linear model of `filters.mixture_kinds`."""
+    found = facts(spans, scan, units, main)
+    foreign, share = found.foreign, found.foreign / np.maximum(units, 1)
+    mixed = (foreign >= LEAST_UNITS) & ((share >= LEAST_SHARE) | (found.whole > 0))
+    kind = np.full(len(units), MONOLINGUAL)
+    if mixed.any():
+        kind[mixed] = mixture_kinds.classify(found.features[mixed])
+    return kind
 
 
-def _facts(spans: Spans, scan: Scan, units: np.ndarray, main: np.ndarray) -> pl.DataFrame:
-    """What kinds are told by, one row a document."""
+class Facts(NamedTuple):
+    """What kinds are told by, of n documents."""
+
+    foreign: np.ndarray  # float64[n]: units in other languages
+    whole: np.ndarray  # int64[n]: whole lines in another language
+    features: np.ndarray  # float64[n, len(mixture_kinds.FEATURES)]
+
+
+def facts(spans: Spans, scan: Scan, units: np.ndarray, main: np.ndarray) -> Facts:
+    """Features of `filters.mixture_kinds` of n documents; ``units``: int64[n] of them, ``main``: int16[n] labels."""
     n, line_count = len(units), len(spans.line_units)
     document = _document(scan)
     in_line = np.bincount(spans.line, spans.units, line_count)
     whole = whole_lines(spans)
     of_whole = whole[spans.line]
     separated, quoted = spans.marks & SEPARATED > 0, spans.marks & QUOTED > 0
-    spans_in_line = np.bincount(spans.line, minlength=line_count)
-    # Lines with a word or two and what they mean, and both sides of a slash.
-    has_separated = np.bincount(spans.line, separated & ~of_whole, line_count) > 0
     own = spans.line_units - in_line
-    pair = has_separated & ~whole & (spans.line_units <= 14) & (own > 0) & (spans_in_line <= 2)
-    side = has_separated & ~whole & (in_line >= 3) & (own >= 0.4 * in_line) & (own <= 2.5 * in_line)
-    gloss = (separated | quoted) & ~of_whole & (spans.units <= 4)
+    mixed_line = (in_line > 0) & ~whole & (own > 0)
+    beside = np.bincount(spans.line, separated, line_count) > 0
+    # Both sides of a slash, bar, tab or dash of about the same length: words with their meanings, or sentences.
+    sides = mixed_line & beside & (own <= 3 * in_line) & (in_line <= 3 * own)
+    furniture, notice, edge = _furniture(scan, document, _second(spans, n))
+    marks = scan.line("marks")
+    listed = (marks & (LINE_LIST | LINE_BULLET)) > 0
+    terminal = (marks & LINE_TERMINAL) > 0
+    worded = spans.line_units > 0
+    starts_block = whole & ~np.append(False, whole[:-1] & (document[1:] == document[:-1]))
 
-    def count(lines: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:
-        return np.bincount(document[lines], None if weight is None else weight[lines], n)
+    def lines(chosen: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:
+        return np.bincount(document[chosen], None if weight is None else weight[chosen], n).astype(np.float64)
 
     def total(chosen: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:
-        return np.bincount(spans.document[chosen], None if weight is None else weight[chosen], n)
+        return np.bincount(spans.document[chosen], None if weight is None else weight[chosen], n).astype(np.float64)
+
+    def ratio(part: np.ndarray, of: np.ndarray) -> np.ndarray:
+        return np.divide(part, of, out=np.zeros(n), where=of > 0)
 
     every = np.ones(len(spans.document), bool)
-    return pl.DataFrame(
-        {
-            "units": np.maximum(units, 1),
-            "lines": count(spans.line_units > 0),
-            "foreign": total(every, spans.units),
-            "whole": count(whole),
-            "whole_units": count(whole, in_line),
-            "inside": total(~of_whole),
-            "pairs": count(pair & ~(side & (in_line >= 5))),
-            "sides": count(side, in_line),
-            "glosses": total(gloss),
-            "quoted": total(quoted, spans.units),
-            "languages": _languages(spans, n),
-            "aligned": _alignment(runs(spans, units), main, n),
-            "furniture": count(whole & _furniture(scan, document, _second(spans, n))),
-        }
+    foreign, spans_count, count = total(every, spans.units), total(every), lines(worded)
+    whole_count, whole_units = lines(whole), lines(whole, in_line)
+    own_lines = worded & (in_line == 0)
+    inside = total(~of_whole)
+    short, long = whole & (spans.line_units <= 4), whole & (spans.line_units >= 15)
+    share = ratio(foreign, units.astype(np.float64))
+    columns = {
+        "share": share,
+        "balance": np.minimum(share, 1 - share),
+        "whole": ratio(whole_units, foreign),
+        "span_units": np.log1p(ratio(foreign, spans_count)),
+        "line_units": np.log1p(ratio(whole_units, whole_count)),
+        "own_line_units": np.log1p(ratio(lines(own_lines, spans.line_units), lines(own_lines))),
+        "quoted": ratio(total(quoted, spans.units), foreign),
+        "separated": ratio(total(separated & ~of_whole, spans.units), foreign),
+        "glosses": ratio(total((separated | quoted) & ~of_whole & (spans.units <= 4)), inside),
+        "loose": ratio(total(~(separated | quoted) & ~of_whole, spans.units), foreign),
+        "inside": np.log1p(inside),
+        "aligned": _alignment(runs(spans, units), main, n),
+        "line_pairs": _line_pairs(spans, document, in_line, whole, main),
+        "sides": ratio(lines(sides), count),
+        "short_sides": ratio(lines(sides & (spans.line_units <= 6)), count),
+        "furniture": ratio(lines(whole & furniture), whole_count),
+        "notices": ratio(lines(whole & notice), whole_count),
+        "edges": ratio(lines(whole & edge, in_line), foreign),
+        "short": ratio(lines(short), whole_count),
+        "long": ratio(lines(long), whole_count),
+        "terminal": ratio(lines(whole & terminal), whole_count),
+        "blocks": np.log1p(lines(starts_block)),
+        "block_lines": np.log1p(ratio(whole_count, lines(starts_block))),
+        "whole_lines": ratio(whole_count, count),
+        "listed": ratio(lines(worded & listed), count),
+        "short_own": ratio(lines(own_lines & (spans.line_units <= 4)), count),
+        "lines": np.log1p(count),
+        "languages": np.minimum(_languages(spans, n), 4).astype(np.float64),
+        "single": (_languages(spans, n) == 1).astype(np.float64),
+        "numbers": _shared_numbers(spans, whole, document, n),
+    }
+    features = np.stack([columns[name] for name in mixture_kinds.FEATURES], axis=1)
+    return Facts(foreign, whole_count.astype(np.int64), features)
+
+
+def _line_pairs(
+    spans: Spans, document: np.ndarray, in_line: np.ndarray, whole: np.ndarray, main: np.ndarray
+) -> np.ndarray:
+    """How alike in length own and foreign lines one after the other are: mean over such pairs of shorter / longer, in
+    words, times the share of foreign lines that have such a neighbour before: float64[n]."""
+    n = len(main)
+    label = np.full(len(document), -1)
+    label[spans.line] = spans.label
+    words = spans.line_units / _WORDS[np.where(whole & (label >= 0), label, np.maximum(main[document], 0))]
+    own = (in_line == 0) & (spans.line_units > 0)
+    pair = own[:-1] & whole[1:] & (document[1:] == document[:-1])
+    alike = np.minimum(words[:-1], words[1:]) / np.maximum(np.maximum(words[:-1], words[1:]), 1e-9)
+    found = np.bincount(document[1:][pair], alike[pair], n)
+    count = np.bincount(document[whole], minlength=n)
+    return np.divide(found, count, out=np.zeros(n), where=count > 0)
+
+
+def _shared_numbers(spans: Spans, whole: np.ndarray, document: np.ndarray, n: int) -> np.ndarray:
+    """Share of the different numbers in foreign lines that own lines have too, 0 without any: float64[n]."""
+    line = spans.number_line
+    frame = pl.DataFrame({"document": document[line], "number": spans.number_hash, "foreign": whole[line]})
+    by_number = frame.group_by("document", "number").agg(
+        here=pl.col("foreign").any(), both=pl.col("foreign").any() & ~pl.col("foreign").all()
     )
+    by_document = by_number.group_by("document").agg(pl.col("here").sum(), pl.col("both").sum())
+    out = np.zeros(n)
+    rows = by_document.filter(pl.col("here") > 0)
+    out[rows["document"].to_numpy()] = (rows["both"] / rows["here"]).to_numpy()
+    return out
 
 
 def _languages(spans: Spans, n: int) -> np.ndarray:
@@ -276,17 +329,16 @@ def _alignment(found: Runs, main: np.ndarray, n: int) -> np.ndarray:
     return best
 
 
-def _furniture(scan: Scan, document: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Whether a line looks like page furniture: a few words, a notice in the second language int64[n] of its document,
-    or one of the first or last lines: bool[lines]."""
+def _furniture(scan: Scan, document: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Whether a line looks like page furniture, has a notice in the second language int64[n] of its document, and is
+    one of the first or last four: bool[lines] each."""
     bounds = scan.line_bounds
     here = np.arange(len(document))
     from_start, to_end = here - bounds[:-1][document], bounds[1:][document] - 1 - here
     notice = phrases.find(scan, np.where(second < len(CODES), second, -1)) != 0
     units = scan.line("units") - scan.line("unspaced_units") / 2
-    edge = (np.minimum(from_start, to_end) <= 3) & (units <= 40)
-    found: np.ndarray = notice | (units <= 6) | edge
-    return found
+    edge = np.minimum(from_start, to_end) <= 3
+    return notice | (units <= 6) | edge & (units <= 40), notice, edge
 
 
 def whole_lines(spans: Spans) -> np.ndarray:

@@ -21,8 +21,11 @@ from curation.text.hash_table import look_up
 from curation.text.scan import Scan
 from curation.text.utf8 import frozen, njit
 
-SWITCH = 6.0
-"""Nats a run of words must speak for the other language to be taken as one."""
+SWITCH, LEAST_SWITCH = 6.0, 3.0
+"""Nats a run of words must speak for the other language to be taken as one: in documents with few words of it, and in
+those with many, such as word lists."""
+MANY = 0.6
+"""Nats a unit that speak for the other language in these."""
 MOST_NATS = 4.0
 """That one word counts for at most, for either language."""
 CERTAIN, NEARLY = 0.75, 0.05
@@ -65,7 +68,7 @@ _OF_SCRIPT = np.array(
     [-1, *(labels.NUMBER[labels.of_script(script)[0]] for script in range(1, len(scripts.SCRIPTS)))], np.int16
 )
 """The label of a run in a script where nothing else tells."""
-_NEIGHBOURS = [("ms", "id"), ("tl", "ceb"), ("zh", "ja"), ("es", "pt")]
+_NEIGHBOURS = [("ms", "id"), ("tl", "ceb")]
 _IS_NEIGHBOUR = np.zeros((len(lexicon.LANGUAGES), len(lexicon.LANGUAGES)), np.bool_)
 for _one, _other in _NEIGHBOURS:
     if _one in lexicon.LANGUAGES:
@@ -86,6 +89,8 @@ class Spans(NamedTuple):
     own_before: np.ndarray  # int32[spans]: units in the document's language since the span before, or its start
     marks: np.ndarray  # uint8[spans]: QUOTED | SEPARATED
     line_units: np.ndarray  # int32[lines]: units of each line in any language, technical words and numbers aside
+    number_line: np.ndarray  # int32[numbers]: lines of numbers in digits
+    number_hash: np.ndarray  # uint64[numbers]
     terms: np.ndarray  # int32[n]: units that are terms or names in Latin script, and count as the document's own
 
 
@@ -152,22 +157,27 @@ class SpanFinder:
         column = np.where(main >= 0, self._lexicon.column[np.maximum(main, 0)], -1)
         tagged = np.zeros(len(scan.unit_hash), np.bool_)
         other = np.full(n, -1, np.int64)
+        reverted = np.zeros(len(scan.unit_hash), np.bool_)
         functions = np.zeros(len(scan.unit_hash), np.bool_)
         known = self._lexicon
         _tag(scan.unit_hash, scan.line_bounds, line_units, foreign, column, known.column, known.keys, known.rows,
-             known.nats, _IS_NEIGHBOUR, other, tagged, functions)  # fmt: skip
+             known.nats, _IS_NEIGHBOUR, other, tagged, reverted, functions)  # fmt: skip
         offsets, data = utf8.buffers(text)
         room = int(line_units[-1]) + 1
         columns = np.zeros((7, room), np.int32)
         counts = np.zeros((len(foreign)), np.int32)
         terms = np.zeros(n, np.int32)
+        number = np.full(len(scan.unit_hash), -1, np.int32)
         found = _spans(offsets, frozen(data), unicode_tables.load().properties, scripts.table(), scan.unit_length,
                        scan.unit_bounds, scan.line_bounds, scan.line("start"), scan.line("stop"), line_units, main,
-                       foreign, np.where(other >= 0, _LABEL_OF_COLUMN[np.maximum(other, 0)], 0), tagged, functions,
-                       OWN_SCRIPTS, _OF_SCRIPT, scripts.TECHNICAL, columns, counts, terms)  # fmt: skip
+                       foreign, np.where(other >= 0, _LABEL_OF_COLUMN[np.maximum(other, 0)], 0), tagged, reverted,
+                       functions, lines.code, OWN_SCRIPTS, _OF_SCRIPT, scripts.TECHNICAL, columns, counts, terms,
+                       number)  # fmt: skip
         document, line, start, stop, label, units, own_before = columns[:, :found]
         marks = _marks(offsets, frozen(data), document, label, start, stop, own_before)
-        return Spans(document, line, start, stop, label.astype(np.int16), units, own_before, marks, counts, terms)
+        numbers = np.flatnonzero(number >= 0)
+        return Spans(document, line, start, stop, label.astype(np.int16), units, own_before, marks, counts,
+                     number[numbers], scan.unit_hash[numbers], terms)  # fmt: skip
 
 
 @njit
@@ -198,7 +208,7 @@ def _common_words(unit_hash, first, last, keys, rows, nats, label_of_column):  #
 
 @njit
 def _tag(unit_hash, bounds, line_units, foreign, column, columns, keys, rows, nats, neighbours,  # type: ignore[no-untyped-def]
-         other, tagged, functions):  # fmt: skip
+         other, tagged, reverted, functions):  # fmt: skip
     """Choose the other language of each document and tag the units of runs in it. Lines whose words do not speak for
     the language they were taken for are no longer foreign.
 
@@ -213,10 +223,13 @@ def _tag(unit_hash, bounds, line_units, foreign, column, columns, keys, rows, na
             if foreign[line] >= 0 and own >= 0:
                 there = columns[foreign[line]]
                 first, last = line_units[line], line_units[line + 1]
-                if there < 0 or not neighbours[own, there] and (
-                        _evidence(unit_hash, first, last, own, there, keys, rows, nats) >= least_evidence):  # fmt: skip
+                if there < 0:
                     continue
-                foreign[line] = -1
+                if not neighbours[own, there] and (
+                        _evidence(unit_hash, first, last, own, there, keys, rows, nats) >= least_evidence):  # fmt: skip
+                    _mark_runs(unit_hash, first, last, there, own, keys, rows, nats, least_switch, reverted, functions)
+                else:
+                    foreign[line] = -1
             elif foreign[line] >= 0 and columns[foreign[line]] >= 0:
                 first, last = line_units[line], line_units[line + 1]
                 if last - first <= short_line:
@@ -244,48 +257,51 @@ def _tag(unit_hash, bounds, line_units, foreign, column, columns, keys, rows, na
             continue
         other[d] = best
         if own >= 0 and gain[best] >= switch:
-            _viterbi(unit_hash, bounds[d], bounds[d + 1], line_units, foreign, own, best, keys, rows, nats, tagged,
-                     functions)  # fmt: skip
+            units = line_units[bounds[d + 1]] - line_units[bounds[d]]
+            density = min(gain[best] / max(units, 1) / many, 1.0)
+            price = switch - (switch - least_switch) * density
+            for line in range(bounds[d], bounds[d + 1]):
+                if foreign[line] < 0:
+                    _mark_runs(unit_hash, line_units[line], line_units[line + 1], own, best, keys, rows, nats, price,
+                               tagged, functions)  # fmt: skip
 
 
 lexicon_function, most_nats, switch = lexicon.FUNCTION, MOST_NATS, SWITCH
+least_switch, many = LEAST_SWITCH, MANY
 least_evidence, common, short_line, label_of_column = EVIDENCE, COMMON, SHORT_LINE, frozen(_LABEL_OF_COLUMN)
 absent = lexicon.ABSENT
 
 
 @njit
-def _viterbi(unit_hash, first_line, last_line, line_units, foreign, own, best, keys, rows, nats,  # type: ignore[no-untyped-def]
-             tagged, functions):  # fmt: skip
-    for line in range(first_line, last_line):
-        if foreign[line] >= 0:
-            continue
-        first, last = line_units[line], line_units[line + 1]
-        # Runs whose sum is over the price of a switch: the best path through two states.
-        begin, total, highest, end = first, 0.0, 0.0, first
-        for unit in range(first, last):
-            slot = look_up(keys, unit_hash[unit])
-            evidence = 0.0
-            if keys[slot] != 0:
-                row = nats[rows[slot]]
-                evidence = min(max(row[own] - row[best], -most_nats), most_nats)
-                functions[unit] = row[best] < lexicon_function and evidence > 1
-            if total <= 0:
-                begin, total, highest, end = unit, 0.0, 0.0, unit
-            total += evidence
-            if total > highest:
-                highest, end = total, unit + 1
-            if highest - total > switch or total <= 0:
-                if highest > switch:
-                    tagged[begin:end] = True
-                total, highest = 0.0, 0.0
-        if highest > switch:
-            tagged[begin:end] = True
+def _mark_runs(unit_hash, first, last, own, best, keys, rows, nats, price,  # type: ignore[no-untyped-def]
+               tagged, functions):  # fmt: skip
+    """Tag the runs of units whose words speak for language ``best`` over ``own`` by more than the price of a switch:
+    the best path through two states."""
+    begin, total, highest, end = first, 0.0, 0.0, first
+    for unit in range(first, last):
+        slot = look_up(keys, unit_hash[unit])
+        evidence = 0.0
+        if keys[slot] != 0:
+            row = nats[rows[slot]]
+            evidence = min(max(row[own] - row[best], -most_nats), most_nats)
+            functions[unit] = row[best] < lexicon_function and evidence > 1
+        if total <= 0:
+            begin, total, highest, end = unit, 0.0, 0.0, unit
+        total += evidence
+        if total > highest:
+            highest, end = total, unit + 1
+        if highest - total > price or total <= 0:
+            if highest > price:
+                tagged[begin:end] = True
+            total, highest = 0.0, 0.0
+    if highest > price:
+        tagged[begin:end] = True
 
 
 @njit
 def _spans(offsets, data, properties, table, unit_length, unit_bounds, bounds, line_start, line_stop,  # type: ignore[no-untyped-def]
-           line_units, main, foreign, other, tagged, functions, own_scripts, of_script, marks, out, counts,
-           terms):  # fmt: skip
+           line_units, main, foreign, other, tagged, reverted, functions, code_lines, own_scripts, of_script, marks,
+           out, counts, terms, number):  # fmt: skip
     """Walk the units of documents and write runs of foreign ones: int32[7, spans]; the number of spans."""
     found = 0
     for d in range(len(offsets) - 1):
@@ -297,6 +313,7 @@ def _spans(offsets, data, properties, table, unit_length, unit_bounds, bounds, l
             unit, last = line_units[line], line_units[line + 1]
             before, url_end = np.uint8(32), at
             run_label, run_start, run_stop, run_units, run_function, run_script = -1, at, at, 0, False, 0
+            run_technical = False  # a technical word stands before the run, in it or behind it
             while unit <= last:
                 # The next unit, or the end of the line.
                 start, end, script, technical = stop, stop, 0, False
@@ -323,19 +340,27 @@ def _spans(offsets, data, properties, table, unit_length, unit_bounds, bounds, l
                     letter = np.uint8((following | 32) - 97) < 26 or following == 47
                     technical = script == 0 or start < url_end or behind == 58 and following == 47 or script == 1 and (
                         marks[before] & 1 > 0 or marks[behind] & 2 > 0 or marks[behind] & 4 > 0 and letter)  # fmt: skip
+                    technical |= (
+                        script == other_script and unit_length[unit] <= 3 or code_lines[line] and script == 1
+                    )  # a Greek letter
                     before = np.uint8(32)
                     at = end
                 label = -1
                 if unit < last and not technical:
                     counts[line] += 1
                     own = own_scripts[main[d], script]
-                    if foreign[line] >= 0 and (not own or own_scripts[min(foreign[line], 28), script]):
+                    if reverted[unit]:
+                        label = -1
+                    elif foreign[line] >= 0 and (not own or own_scripts[min(foreign[line], 28), script]):
                         label = np.int64(foreign[line])
                     elif not own:
                         label = np.int64(other[d]) if script == 1 else np.int64(of_script[script])
                     elif tagged[unit]:
                         label = np.int64(other[d])
                 if unit < last and technical:
+                    run_technical |= script == 1
+                    if script == 0:
+                        number[unit] = line
                     unit += 1
                     continue
                 if label != run_label or unit == last:
@@ -343,7 +368,8 @@ def _spans(offsets, data, properties, table, unit_length, unit_bounds, bounds, l
                         latin = own_scripts[main[d], 1]
                         term = run_script == 1 and foreign[line] < 0 and (
                             (not run_function and (run_units <= term_units or not latin))
-                            or (not latin and run_units <= 2))  # fmt: skip
+                            or (not latin and run_units <= 2)
+                            or (run_technical and run_units <= term_units))  # fmt: skip
                         if term:
                             terms[d] += run_units
                             own_units += run_units
@@ -355,6 +381,7 @@ def _spans(offsets, data, properties, table, unit_length, unit_bounds, bounds, l
                     else:
                         own_units += run_units
                     run_label, run_start, run_units, run_function, run_script = label, start, 0, False, script
+                    run_technical = False
                 if unit < last:
                     run_stop = end
                     run_units += 1
@@ -363,7 +390,7 @@ def _spans(offsets, data, properties, table, unit_length, unit_bounds, bounds, l
     return found
 
 
-term_units = TERM_UNITS
+term_units, other_script = TERM_UNITS, scripts.OTHER
 
 
 @njit

@@ -27,11 +27,14 @@ LEAST_LETTERS = 3
 PROSE_SHARE = 0.5
 """Share of its characters, white space aside, that a line in Latin script needs in words (see `scripts.count`): code,
 tables of numbers and lists of files have less."""
+FIRST = 1.3
+"""Weight of the language of a document's first line, so that of two languages in equal parts the first is its own."""
 KANA_SHARE = 0.1
 """Share of kana among the Han characters and kana of a line from which it is Japanese."""
 _UNKNOWN = -1
 _CODES = pa.array([*labels.LABELS, UNDETERMINED])
 _LEAST = np.append(labels.least_probability(), np.float32(0))  # the last is also label -1
+_DENSITY = labels.density()
 _SCRIPTS = np.array(
     [{"none": "Zyyy", "other": "Zzzz", "Kana": "Jpan", "Hang": "Kore"}.get(name, name) for name in scripts.SCRIPTS],
     object,
@@ -46,6 +49,7 @@ class Lines(NamedTuple):
     probability: np.ndarray  # float32[lines, TOP], among the labels of the line's script
     script: np.ndarray  # int8[lines]: that most letters are in, scripts.NONE without letters
     letters: np.ndarray  # int32[lines, scripts], see `curation.text.scripts.Letters`
+    code: np.ndarray  # bool[lines]: the same
 
 
 class Identified(NamedTuple):
@@ -87,7 +91,7 @@ class Identifier:
         lines = self.spans(text, scan.line_bounds, scan.line("start"), scan.line("stop"), scan.line_hash)
         self._ask_specialists(lines, scan)
         label, score = documents(lines, scan.line_bounds)
-        label[(label >= 0) & (score < _LEAST[label])] = _UNKNOWN
+        label[~told_apart(lines, scan.line_bounds, label)] = _UNKNOWN
         return Identified(names(label), score, document_scripts(text, lines, scan.line_bounds), lines)
 
     def spans(
@@ -98,8 +102,8 @@ class Identifier:
         ``hashes``: uint64[spans], the same for equal spans; of these the model reads one.
         """
         start, stop = start.astype(np.int64), stop.astype(np.int64)
-        letters = scripts.count(text, bounds, start, stop).counts
-        script = main_script(letters)
+        letters, code = scripts.count(text, bounds, start, stop)
+        script = main_script(letters, code)
         label = np.full((len(start), TOP), _UNKNOWN, np.int16)
         probability = np.zeros((len(start), TOP), np.float32)
         for one in _ONE_LANGUAGE:
@@ -121,7 +125,7 @@ class Identifier:
             translated[ids] = numbers
             label[chosen] = translated[found.labels][again]
             probability[chosen] = found.probabilities[again]
-        return Lines(label, probability, script.astype(np.int8), letters)
+        return Lines(label, probability, script.astype(np.int8), letters, code)
 
     def _ask_specialists(self, lines: Lines, scan: Scan) -> None:
         """Replace the labels of lines whose most probable label is one of a specialist's."""
@@ -136,6 +140,24 @@ class Identifier:
             order = np.argsort(-found, axis=1, kind="stable")[:, :TOP]
             lines.label[asked] = numbers[order]
             lines.probability[asked] = np.take_along_axis(found, order, axis=1) * shared
+
+
+def _first(document: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """The first line of each document that has a label: int64[...]."""
+    rows = np.flatnonzero(known)
+    return rows[np.append(True, document[rows][1:] != document[rows][:-1])] if len(rows) else rows
+
+
+def told_apart(lines: Lines, bounds: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """Whether the lines that are most probably in the language of their document are so with enough probability on
+    average (`labels.LEAST_PROBABILITY`), however many others there are: bool[n], of labels int16[n] of documents."""
+    document = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
+    own = (lines.label[:, 0] == label[document]) & (label[document] >= 0)
+    weight = (lines.letters[:, 1:] * scripts.WEIGHTS[1:]).sum(axis=1) * own
+    total = np.bincount(document, weight, len(label))
+    mean = np.bincount(document, weight * lines.probability[:, 0], len(label)) / np.maximum(total, 1)
+    told: np.ndarray = (total > 0) & (mean >= _LEAST[label])
+    return told
 
 
 def certain(lines: Lines) -> np.ndarray:
@@ -169,10 +191,10 @@ def document_scripts(text: pa.Array, lines: Lines, bounds: np.ndarray) -> pa.Str
     return pa.array(names, pa.string())
 
 
-def main_script(letters: np.ndarray) -> np.ndarray:
+def main_script(letters: np.ndarray, code: np.ndarray | None = None) -> np.ndarray:
     """The script that weighs most in spans with letters int32[spans, scripts]: int64[spans], NONE where they are few.
 
-    Han characters with kana count as Japanese.
+    Han characters with kana count as Japanese. ``code``: bool[spans]; such spans in Latin script are in none.
     """
     shown, weighted = letters[:, scripts.NONE], letters * scripts.WEIGHTS
     han, kana = letters[:, scripts.HAN], letters[:, scripts.KANA]
@@ -181,24 +203,31 @@ def main_script(letters: np.ndarray) -> np.ndarray:
     weighted[japanese, scripts.HAN] = 0
     script = weighted.argmax(axis=1)
     technical = letters[:, scripts.LATIN] < PROSE_SHARE * shown
+    if code is not None:
+        technical |= code
     script[(weighted.sum(axis=1) < LEAST_LETTERS) | (script == scripts.LATIN) & technical] = scripts.NONE
     return script
 
 
 def documents(lines: Lines, bounds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The label of each document and its probability, means over the weighted letters of its lines.
+    """The label of each document and its probability, means over the letters of its lines, weighted by what they say
+    (`labels.DENSITY`). Between two languages nearly as strong that of the first line wins.
 
     Returns:
         int16[n] positions in LABELS, -1 where no line has a label; float32[n].
     """
-    weight = (lines.letters * scripts.WEIGHTS).sum(axis=1)
+    weight = lines.letters[:, 1:].sum(axis=1).astype(np.float64)
     document = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
     width = len(labels.LABELS)
     known = lines.label >= 0
+    says = weight * np.where(known[:, 0], _DENSITY[lines.label[:, 0]], 1)
     place = (document[:, None] * width + lines.label)[known]
-    mass = np.bincount(place, (lines.probability * weight[:, None])[known], (len(bounds) - 1) * width)
-    mass = mass.reshape(-1, width)
-    total = np.bincount(document, weight * known[:, 0], len(bounds) - 1)
+    mass = np.bincount(place, (lines.probability * says[:, None])[known], (len(bounds) - 1) * width)
+    mass = mass.reshape(-1, width).astype(np.float64)
+    total = np.bincount(document, says * known[:, 0], len(bounds) - 1)
+    first = _first(document, known[:, 0])
+    mass[document[first], lines.label[first, 0]] *= FIRST
     best = mass.argmax(axis=1)
+    mass[document[first], lines.label[first, 0]] /= FIRST
     score = mass[np.arange(len(best)), best] / np.maximum(total, 1)
     return np.where(total > 0, best, _UNKNOWN).astype(np.int16), np.minimum(score, 1).astype(np.float32)

@@ -27,8 +27,8 @@ STEPS = 12
 """Steps of a nat in which logarithms are stored, in 8 bits."""
 ABSENT = 16.0
 """Nats of a word that is not in a language's list: 1 in 9 million."""
-FUNCTION = 7.0
-"""Nats of a function word: at least 1 in 1,100, so among the hundred or so most frequent."""
+FUNCTION = 6.3
+"""Nats of a function word: at least 1 in 540, so among the sixty or so most frequent."""
 
 
 class Lexicon(NamedTuple):

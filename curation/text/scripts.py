@@ -64,11 +64,19 @@ class Letters(NamedTuple):
     """Letters of spans, those of technical words aside."""
 
     counts: np.ndarray  # int32[spans, len(SCRIPTS)]; column NONE: all characters that are not white space
+    code: (
+        np.ndarray
+    )  # bool[spans]: at least two of ``={}<>;^``, and one to every 14 characters; a last ``;`` counts twice
 
 
-_BEFORE, _AFTER, _JOINT = 1, 2, 4
+_BEFORE, _AFTER, _JOINT, _CODE = 1, 2, 4, 8
 TECHNICAL = np.zeros(256, np.uint8)
-for _characters, _bit in ((b"/._@=\\$#<&%+~{-", _BEFORE), (b"/_@=\\<&%+~({[-", _AFTER), (b".:", _JOINT)):
+for _characters, _bit in (
+    (b"/._@=\\$#<&%+~{-", _BEFORE),
+    (b"/_@=\\<&%+~({[-", _AFTER),
+    (b".:", _JOINT),
+    (b"={}<>;^", _CODE),
+):
     TECHNICAL[list(_characters)] |= np.uint8(_bit)
 TECHNICAL = frozen(TECHNICAL)
 """Of each ASCII character whether a word is technical that has it before, behind, or behind and then a letter."""
@@ -84,29 +92,30 @@ def count(text: pa.Array, bounds: np.ndarray, start: np.ndarray, stop: np.ndarra
     """
     offsets, data = utf8.buffers(text)
     first = np.repeat(offsets[:-1], np.diff(bounds))
-    counts = np.zeros((len(start), len(SCRIPTS)), np.int32)
-    _count(frozen(data), frozen(first + start), frozen(first + stop), table(), TECHNICAL, counts)
-    return Letters(counts)
+    found = Letters(np.zeros((len(start), len(SCRIPTS)), np.int32), np.zeros(len(start), np.bool_))
+    _count(frozen(data), frozen(first + start), frozen(first + stop), table(), TECHNICAL, *found)
+    return found
 
 
 @njit
-def _count(data, starts, stops, table, technical, counts):  # type: ignore[no-untyped-def]
+def _count(data, starts, stops, table, technical, counts, code):  # type: ignore[no-untyped-def]
     for i in range(len(starts)):
-        at, stop, row, shown, before = starts[i], stops[i], counts[i], 0, np.uint8(32)
+        at, stop, row, shown, marks, before = starts[i], stops[i], counts[i], 0, 0, np.uint8(32)
         while at < stop:
             byte = data[at]
             ascii_letter = np.uint8((byte | 32) - 97) < 26
             if byte < 0x80 and not ascii_letter and not 48 <= byte < 58:
                 shown += byte > 32
+                marks += technical[byte] >> 3
                 before = byte
                 at += 1
                 continue
             if byte >= 0x80:
-                code, after = utf8.decode(data, at)
-                script = table[code]
+                point, after = utf8.decode(data, at)
+                script = table[point]
                 if script != LATIN:
                     row[script] += 1
-                    shown += code != 0xA0 and code != 0x3000
+                    shown += point != 0xA0 and point != 0x3000
                     before = np.uint8(0x80)
                     at = after
                     continue
@@ -125,8 +134,8 @@ def _count(data, starts, stops, table, technical, counts):  # type: ignore[no-un
                     shown += 1
                     at += 1
                 else:
-                    code, after = utf8.decode(data, at)
-                    if table[code] != LATIN:
+                    point, after = utf8.decode(data, at)
+                    if table[point] != LATIN:
                         break
                     letters += 1
                     shown += 1
@@ -141,6 +150,8 @@ def _count(data, starts, stops, table, technical, counts):  # type: ignore[no-un
             if not wrong:
                 row[LATIN] += letters
         row[NONE] = shown
+        marks += stop > starts[i] and data[stop - 1] == 59
+        code[i] = marks >= 2 and 14 * marks >= shown
 
 
 @lru_cache(maxsize=1)

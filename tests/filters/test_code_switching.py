@@ -47,7 +47,8 @@ def made_spans(document: list[int], label: list[int], units: list[int], own_befo
     columns = (
         np.array(column, np.int64) for column in (document, range(n), [0] * n, [0] * n, label, units, own_before)
     )
-    return Spans(*columns, np.zeros(n, np.uint8), np.zeros(n, np.int64), np.zeros(3, np.int64))
+    return Spans(*columns, np.zeros(n, np.uint8), np.zeros(n, np.int64), np.zeros(0, np.int32),
+                 np.zeros(0, np.uint64), np.zeros(3, np.int64))  # fmt: skip
 
 
 def oracle(own_first: list[tuple[int, int, int]], tail: int) -> dict[str, float]:
@@ -142,7 +143,7 @@ def test_terms_names_and_technical_words_are_not_foreign(language: str, text: st
                      "The old town hall is being turned into a library for everyone.\n"
                      "Der Markt findet von nun an jeden zweiten Samstag statt.\n"
                      "From now on the market takes place every second Saturday."),
-        ("code_switched", "Gestern war ich hier und the boss told me that we have to work on Saturday, was mich ärgert.\n"
+        ("code_switched", "Gestern war ich da und the boss told me we have to work on Saturday, was mich ärgert.\n"
                           "Dann habe ich gesagt, I will think about it and let you know, und bin nach Hause gegangen."),
         ("learning_material", "Lektion 3: Die Familie und das Haus\nLernen Sie diese Wörter bis morgen.\n"
                               + "\n".join(("die Mutter – мать", "der Vater – отец", "das Haus – дом", "die Tür – дверь",
