@@ -40,7 +40,10 @@ NPM = ["holy-quran", "quran-json"]
 PAK = {"ms": "ms", "id": "id", "fil": "tl"}
 QURAN = {"Malay": "ms", "Javanese": "jv", "Filipino": "tl"}  # names of files of holy-quran; Indonesian: quran-json
 _MARKUP = re.compile(r"<[^>]*>|&\w+;|\{\{[^}]*\}\}|\[\[|\]\]|'''?|https?://\S+")
-_PLACEHOLDERS = re.compile(r"%[-#0 +]*[\d.]*(?:\$)?[a-zA-Z]|\{[^}]*\}|\$\w+|[\w.-]*/[\w./-]+|--?\w[\w-]*|[_&](?=\w)")
+_PLACEHOLDERS = re.compile(
+    r"%[-#0+]*[\d.]*\$?[a-zA-Z]\b|\{[^}]*\}|\$\w+|(?<!\w)[./][\w./-]+|\w+(?:/[\w.-]+){2,}|(?<!\w)--?\w[\w-]*"
+)
+_ACCELERATOR = re.compile(r"[_&](?=\w)")
 LEAST_WORDS = 3
 LANGUAGES = ["ms", "id", "tl", "ceb", "jv", "su", "min", "war", "ilo", "hil", "pam", "bcl"]
 WORDFREQ = {"ms": "ms", "id": "id", "tl": "fil"}
@@ -50,7 +53,7 @@ DRAWN = 60_000
 def clean(message: str) -> Iterator[str]:
     """Paragraphs of a message without markup and placeholders, those of at least `LEAST_WORDS` words."""
     for paragraph in message.replace("\\n", "\n").split("\n"):
-        text = " ".join(_PLACEHOLDERS.sub(" ", _MARKUP.sub(" ", paragraph)).split())
+        text = " ".join(_PLACEHOLDERS.sub(" ", _ACCELERATOR.sub("", _MARKUP.sub(" ", paragraph))).split())
         if len(re.findall(r"[^\W\d_]{2,}", text)) >= LEAST_WORDS:
             yield text
 
