@@ -43,8 +43,8 @@ and no names: 1 in 36,000."""
 SHORT_LINE = 3
 """Units of such a line."""
 QUOTED, SEPARATED = 1, 2
-"""Marks of spans: quotation marks before and after it, or the sign of a block quote before it; a dash, colon, bracket,
-slash, bar or equals sign beside it."""
+"""Marks of spans: quotation marks around it, the sign of a block quote before it, or a line before it that ends in a
+colon; a dash, colon, bracket, slash, bar or equals sign beside it."""
 _OWN = -1
 
 _SCRIPTS = {
@@ -409,7 +409,8 @@ def _marks(offsets, data, document, label, start, stop, own_before):  # type: ig
         if last:
             before = _quotes(data, max(origin + start[first] - 7, origin), origin + start[first] + 3)
             after = _quotes(data, origin + stop[i] - 3, min(origin + stop[i] + 7, end))
-            if before and after or _near(data, origin + start[first] - 1, origin - 1, -1, _BLOCK_QUOTE):
+            block_quote = _near(data, origin + start[first] - 1, origin - 1, -1, _BLOCK_QUOTE)
+            if before and after or block_quote or _introduced(data, origin + start[first] - 1, origin - 1):
                 out[first : i + 1] |= quoted
             first = i + 1
     return out
@@ -443,6 +444,24 @@ def _near(data, at, end, step, kind):  # type: ignore[no-untyped-def]
             return (a == 0xE2 and b == 0x80 and 0x90 <= c <= 0x95) or (a == 0xE2 and b == 0x86) or (
                 a == 0xEF and b == 0xBC and (c == 0x88 or c == 0x89 or c == 0x9A or c == 0x8F))  # fmt: skip
         at += step
+    return False
+
+
+@njit
+def _introduced(data, at, end):  # type: ignore[no-untyped-def]
+    """Whether the line before ends in a colon."""
+    line_ends = 0
+    for _ in range(12):
+        if at <= end:
+            return False
+        byte = data[at]
+        if byte == 10:
+            line_ends += 1
+        elif byte == 58 or byte == 0x9A and at - 2 > end and data[at - 1] == 0xBC and data[at - 2] == 0xEF:
+            return line_ends > 0
+        elif byte != 32 and (line_ends > 0 or byte < 0x80 and byte != 62 and byte != 34):
+            return False
+        at -= 1
     return False
 
 

@@ -46,5 +46,33 @@ def _model() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def classify(features: np.ndarray) -> np.ndarray:
     """Positions in `filters.code_switching.KINDS` of n documents: int64[n] of float64[n, len(FEATURES)]."""
     mean, scale, weights = _model()
-    found: np.ndarray = (expand(standard(features, mean, scale)) @ weights).argmax(axis=1) + 1
+    scores = expand(standard(features, mean, scale)) @ weights
+    scores[~possible(features)] = -np.inf
+    found: np.ndarray = scores.argmax(axis=1) + 1
     return found
+
+
+def possible(features: np.ndarray) -> np.ndarray:
+    """Which mixtures a document may be: bool[n, len(MIXTURES)].
+
+    Each kind needs what defines it, whatever else speaks for it: translations texts of like length, switching words
+    inside lines, furniture lines that look so, quotations marks, lessons words beside their meanings or short sentences
+    by turns. Choices, on pages that are half translated, of which the gold set has none.
+    """
+    at = {name: features[:, column] for column, name in enumerate(FEATURES)}
+    inside, blocks = np.expm1(at["inside"]), np.expm1(at["blocks"])
+    glossed = np.maximum(at["glosses"], np.maximum(at["separated"], at["quoted"])) >= 0.3
+    short_lines = (at["line_units"] <= np.log1p(9)) & (at["long"] < 0.1)
+    by_turns = (at["line_pairs"] >= 0.25) & (at["whole_lines"] >= 0.15) | (at["whole_lines"] >= 0.35)
+    by_turns &= short_lines & (at["share"] >= 0.1)
+    by_turns |= (at["line_pairs"] >= 0.7) & (at["whole_lines"] >= 0.25)
+    needed = {
+        "parallel": (at["aligned"] >= 0.3) | (at["line_pairs"] >= 0.3) | (at["sides"] >= 0.1),
+        "code_switched": (inside >= 1) & (at["whole"] < 0.9) | (at["whole_lines"] >= 0.1) & (blocks >= 2),
+        "foreign_boilerplate": (at["share"] < 0.6) & ((at["furniture"] >= 0.2) | (at["edges"] >= 0.4) | (blocks == 1)),
+        "quotation": (at["quoted"] >= 0.2)
+        | (at["share"] <= 0.2) & (blocks <= 3) & (inside <= 2) & ((at["line_units"] >= 2.5) | (blocks == 0)),
+        "learning_material": (at["sides"] >= 0.08) | (inside >= 1) & glossed | (inside >= 20) | by_turns,
+        "miscellaneous": np.ones(len(features), bool),
+    }
+    return np.stack([needed[name] for name in MIXTURES], axis=1)
