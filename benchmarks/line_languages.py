@@ -2,8 +2,8 @@
 
     python benchmarks/line_languages.py FILE.parquet... [--rounds 2]
 
-All documents of the files (column ``text``) in batches of 1,024, normalised and scanned before the clock starts; compiled
-and warm. The best round counts.
+All documents of the files (column ``text``) in batches of 1,024, normalised and scanned before the clock starts;
+compiled and warm. The best round counts.
 """
 
 from __future__ import annotations

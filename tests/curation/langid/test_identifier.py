@@ -14,6 +14,7 @@ from curation.languages import CODES
 from curation.text import scripts
 from curation.text.normalize import normalize
 from curation.text.scan import Scanner
+from tests.curation.langid.test_classifier import train
 
 DEMO = Path(__file__).parents[3] / "recipes" / "demo"
 Identify = Callable[[list[str]], Identified]
@@ -113,11 +114,8 @@ def test_every_language_has_one_script_of_labels() -> None:
 
 
 def test_a_model_without_the_labels_is_refused(tmp_path: Path) -> None:
-    import fasttext
-
     lines = tmp_path / "lines.txt"
     lines.write_text("__label__spam buy now\n__label__ham see you\n" * 20)
-    model = fasttext.train_supervised(str(lines), epoch=1, dim=4, lr=0.05, thread=1, verbose=0)
-    model.save_model(str(tmp_path / "model.bin"))
+    train(lines, tmp_path / "model.bin", "softmax", 1, 2, 4, 20, None)
     with pytest.raises(ValueError, match="none of the labels in question"):
         Identifier(str(tmp_path / "model.bin"))
