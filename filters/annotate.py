@@ -19,6 +19,7 @@ from curation.text.normalize import normalize
 from curation.text.scan import Scan, Scanner
 from filters import code_switching, signals, url_lists
 from filters.code_switching import MixtureFinder
+from filters.mixture_counts import mixture_counts
 
 
 def signals_schema() -> pa.Schema:
@@ -48,7 +49,7 @@ def signals_schema() -> pa.Schema:
 class Annotated(NamedTuple):
     documents: pa.RecordBatch  # curation.schema.DOCUMENTS
     signals: pa.RecordBatch  # signals_schema(), row-aligned
-    mixtures: dict[str, Any]  # see `code_switching.mixture_counts`
+    mixtures: dict[str, Any]  # see `filters.mixture_counts`
 
 
 class Annotator:
@@ -100,7 +101,7 @@ class Annotator:
         computed = self._counter.compute(text, scan, languages)
         numbers |= dict(zip(computed.schema.names, computed.columns, strict=True))
         label = code_switching.line_languages(mixture.spans, found, mixture.main, scan.line_bounds)
-        counts = code_switching.mixture_counts(languages, mixture, label, scan)
+        counts = mixture_counts(languages, mixture, label, scan)
         return Annotated(_batch(documents, schema.DOCUMENTS), _batch(numbers, self._schema), counts)
 
     def _signature(self, scan: Scan) -> dict[str, pa.Array]:

@@ -10,20 +10,21 @@ seventh holds translations, which carry most of what a model learns to translate
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
 from curation.langid import labels
-from curation.langid.identifier import Identified, Identifier, Lines, certain, names, sum_rows
+from curation.langid.identifier import Identified, certain, names, sum_rows
 from curation.languages import CODES, LANGUAGES
 from curation.text import scripts
-from curation.text.scan import Scan, Scanner
+from curation.text.scan import Scan
 from curation.text.scan_columns import LINE_BULLET, LINE_LIST, LINE_TERMINAL
 from filters import mixture_kinds, phrases
-from filters.language_spans import OWN_SCRIPTS, QUOTED, SEPARATED, SpanFinder, Spans
+from filters.language_spans import OWN_SCRIPTS, SpanFinder, Spans
+from filters.span_marks import QUOTED, SEPARATED
 
 KINDS = ("monolingual", *mixture_kinds.MIXTURES)
 MONOLINGUAL, BOILERPLATE = 0, KINDS.index("foreign_boilerplate")
@@ -81,12 +82,12 @@ class MixtureFinder:
         """
         main = np.array([labels.NUMBER[code] if code in CODES else -1 for code in languages], np.int16)
         spans = self._finder.find(text, scan, found.lines, main)
-        units = np.bincount(_document(scan), spans.line_units, len(text)).astype(np.int64)
+        units = np.bincount(line_documents(scan), spans.line_units, len(text)).astype(np.int64)
         measures = _measures(spans, units, len(text))
         kind = _kinds(spans, scan, units, main)
         measures["script_conflict"] = _script_conflict(found, scan, main)
         measures["language_terms"] = spans.terms / np.maximum(units, 1)
-        second = _second(spans, len(text))
+        second = second_language(spans, len(text))
         columns = {
             "mixture_kind": pa.array(np.array(KINDS, object)[kind], pa.string()),
             "second_language": pa.array(names(second).to_pylist(), pa.string(), mask=second < 0),
@@ -95,7 +96,7 @@ class MixtureFinder:
         return Mixture(columns, kind, spans, main)
 
 
-def _document(scan: Scan) -> np.ndarray:
+def line_documents(scan: Scan) -> np.ndarray:
     return np.repeat(np.arange(len(scan.line_bounds) - 1), np.diff(scan.line_bounds))
 
 
@@ -105,7 +106,7 @@ def _by_label(document: np.ndarray, label: np.ndarray, weight: np.ndarray, n: in
     return np.bincount(document.astype(np.int64) * width + label, weight, n * width).reshape(n, width)
 
 
-def _second(spans: Spans, n: int) -> np.ndarray:
+def second_language(spans: Spans, n: int) -> np.ndarray:
     """The label of most units in other languages, -1 without any: int64[n]."""
     mass = _by_label(spans.document, spans.label, spans.units, n)
     return np.where(mass.sum(axis=1) > 0, mass.argmax(axis=1), -1)
@@ -206,7 +207,7 @@ class Facts(NamedTuple):
 def facts(spans: Spans, scan: Scan, units: np.ndarray, main: np.ndarray) -> Facts:
     """Features of `filters.mixture_kinds` of n documents; ``units``: int64[n] of them, ``main``: int16[n] labels."""
     n, line_count = len(units), len(spans.line_units)
-    document = _document(scan)
+    document = line_documents(scan)
     in_line = np.bincount(spans.line, spans.units, line_count)
     whole = whole_lines(spans)
     of_whole = whole[spans.line]
@@ -216,7 +217,7 @@ def facts(spans: Spans, scan: Scan, units: np.ndarray, main: np.ndarray) -> Fact
     beside = np.bincount(spans.line, separated, line_count) > 0
     # Both sides of a slash, bar, tab or dash of about the same length: words with their meanings, or sentences.
     sides = mixed_line & beside & (own <= 3 * in_line) & (in_line <= 3 * own)
-    furniture, notice, edge = _furniture(scan, document, _second(spans, n))
+    furniture, notice, edge = _furniture(scan, document, second_language(spans, n))
     marks = scan.line("marks")
     listed = (marks & (LINE_LIST | LINE_BULLET)) > 0
     terminal = (marks & LINE_TERMINAL) > 0
@@ -357,91 +358,3 @@ def line_languages(spans: Spans, found: Identified, main: np.ndarray, bounds: np
     whole = whole_lines(spans)[spans.line]
     label[spans.line[whole]] = spans.label[whole]
     return label.astype(np.int16)
-
-
-def mixture_counts(languages: list[str], mixture: Mixture, label: np.ndarray, scan: Scan) -> dict[str, Any]:
-    """Sums for the report: by language of documents the lines and their bytes by language of lines
-    (``{"de": {"en": [lines, bytes]}}``), and documents by kind."""
-    document = _document(scan)
-    size = (scan.line("stop") - scan.line("start")).astype(np.int64)
-    frame = pl.DataFrame(
-        {
-            "document": pl.Series(languages, dtype=pl.String).gather(document),
-            "line": pl.from_arrow(names(label)),
-            "bytes": size,
-        }
-    )
-    matrix: dict[str, dict[str, list[int]]] = {}
-    for own, line, lines, bytes_ in frame.group_by("document", "line").agg(pl.len(), pl.col("bytes").sum()).sort(
-        "document", "line"
-    ).iter_rows():  # fmt: skip
-        matrix.setdefault(own, {})[line] = [lines, bytes_]
-    kinds: dict[str, dict[str, int]] = {}
-    counted = pl.DataFrame({"language": pl.Series(languages, dtype=pl.String), "kind": np.array(KINDS)[mixture.kind]})
-    for language, kind, documents in counted.group_by("language", "kind").len().sort("language", "kind").iter_rows():
-        kinds.setdefault(language, {})[kind] = documents
-    return {"line_languages": matrix, "kinds": kinds}
-
-
-def add_counts(total: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
-    """The sum of two `mixture_counts`, or of any nested numbers and lists of numbers."""
-    out = dict(total)
-    for key, value in more.items():
-        if key not in out:
-            out[key] = value
-        elif isinstance(value, dict):
-            out[key] = add_counts(out[key], value)
-        elif isinstance(value, list):
-            out[key] = [one + other for one, other in zip(out[key], value, strict=True)]
-        else:
-            out[key] += value
-    return out
-
-
-FOREIGN = KINDS[BOILERPLATE]
-"""Also the name of the column of lines that are to be cut: in another language, in a document of this kind."""
-
-
-TECHNICAL_SHARE = 0.75
-"""Share of its characters that a line to be cut needs in words."""
-EDGE = 8
-"""Lines from the start and the end of a document that count as its edge."""
-
-
-class LineLanguages:
-    """Finds the lines of foreign boilerplate again, for the few documents that lose them."""
-
-    def __init__(self) -> None:
-        self._identifier, self._finder, self._scanner = Identifier(), SpanFinder(), Scanner()
-
-    def foreign(self, text: pa.Array, languages: list[str]) -> np.ndarray:
-        """Whether each line of n documents is boilerplate in another language: bool[lines].
-
-        As a whole in another language; a notice, near the start or the end, or more than once in the document; and no
-        program code: all of words, with no line of code beside it.
-        """
-        scan = self._scanner.scan(text)
-        lines = self._identifier.identify(text, scan).lines
-        main = np.array([labels.NUMBER[code] if code in CODES else -1 for code in languages], np.int16)
-        spans = self._finder.find(text, scan, lines, main)
-        document, bounds = _document(scan), scan.line_bounds
-        here = np.arange(len(document))
-        edge = np.minimum(here - bounds[:-1][document], bounds[1:][document] - 1 - here) < EDGE
-        second = _second(spans, len(text))
-        notice = phrases.find(scan, np.where(second < len(CODES), second, -1)) != 0
-        repeated = pl.struct(pl.Series("d", document), pl.Series("h", scan.line_hash))
-        again = pl.select(repeated.is_duplicated()).to_series().to_numpy()
-        found: np.ndarray = whole_lines(spans) & (edge | notice | again) & ~_near_code(lines, document)
-        return found
-
-
-def _near_code(lines: Lines, document: np.ndarray) -> np.ndarray:
-    """Whether a line is partly of technical words, or it or a line beside it is program code: bool[lines]."""
-    words = lines.letters[:, 1:].sum(axis=1)
-    technical = words < TECHNICAL_SHARE * lines.letters[:, scripts.NONE]
-    code = lines.code | (lines.script == scripts.NONE) & (lines.letters[:, scripts.NONE] > 0) & (words > 0)
-    near = code.copy()
-    same = document[1:] == document[:-1]
-    near[1:] |= same & code[:-1]
-    near[:-1] |= same & code[1:]
-    return technical | near

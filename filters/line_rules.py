@@ -11,7 +11,7 @@ import pyarrow as pa
 from curation import schema
 from curation.text import utf8
 from curation.text.scan import Scanner
-from filters.code_switching import FOREIGN, LineLanguages
+from filters.foreign_boilerplate import FOREIGN, LineLanguages
 from filters.line_table import line_table
 from filters.lines import per_document
 from filters.policy import Policy

@@ -18,7 +18,7 @@ from curation.readers.units import Plan, WorkUnit, plan_units, read_unit
 from curation.recipe import Recipe
 from filters import bad_words, url_lists
 from filters.annotate import Annotator, signals_schema
-from filters.code_switching import add_counts
+from filters.mixture_counts import add_counts
 from filters.signals import SIGNALS
 from jobs import progress
 from jobs.run_context import JobError, Run

@@ -51,7 +51,7 @@ class ReportData:
     ``duplicates`` the summary of job dedup, ``datasets`` and ``shards`` manifests by name, ``funnel`` the rows of
     funnel.json, ``tokenizer`` and ``evaluation`` the two evaluation.json, ``metrics`` one record per training step,
     ``unreadable`` the first rows of dead/, ``languages`` what annotate counted of the languages of lines and of
-    kinds of mixture (`filters.code_switching.mixture_counts`), ``mixed`` samples of these kinds.
+    kinds of mixture (`filters.mixture_counts`), ``mixed`` samples of these kinds.
     """
 
     name: str

@@ -15,8 +15,10 @@ from curation.languages import CODES
 from curation.text.normalize import normalize
 from curation.text.scan import Scanner
 from filters import code_switching
-from filters.code_switching import KINDS, LineLanguages, Mixture, MixtureFinder, add_counts, runs
+from filters.code_switching import KINDS, Mixture, MixtureFinder, runs
+from filters.foreign_boilerplate import LineLanguages
 from filters.language_spans import Spans
+from filters.mixture_counts import add_counts
 
 IDENTIFIER, SCANNER, FINDER = Identifier(), Scanner(), MixtureFinder()
 GERMAN = (
