@@ -22,7 +22,7 @@ from curation.languages import CODES, LANGUAGES
 from curation.text import scripts
 from curation.text.scan import Scan
 from curation.text.scan_columns import LINE_BULLET, LINE_LIST, LINE_TERMINAL
-from filters import mixture_kinds, phrases
+from filters import hplt, mixture_kinds, phrases
 from filters.language_spans import OWN_SCRIPTS, SpanFinder, Spans
 from filters.span_marks import QUOTED, SEPARATED
 
@@ -41,6 +41,8 @@ SCHEMA = pa.schema(
         pa.field("span_entropy", pa.float32(), nullable=False),  # bits
         pa.field("switch_points", pa.uint32(), nullable=False),
         pa.field("script_conflict", pa.float32(), nullable=False),  # letters in no script of the language / letters
+        pa.field("hplt_language", pa.float32(), nullable=False),  # of lines that are not short: its own / all
+        pa.field("madlad_language", pa.float32(), nullable=False),  # sentences in lines in another language / sentences
         pa.field("language_terms", pa.float32(), nullable=False),  # units of terms and names in Latin script / units
     ]
 )
@@ -86,6 +88,7 @@ class MixtureFinder:
         measures = _measures(spans, units, len(text))
         kind = _kinds(spans, scan, units, main)
         measures["script_conflict"] = _script_conflict(found, scan, main)
+        measures |= _published(spans, scan)
         measures["language_terms"] = spans.terms / np.maximum(units, 1)
         second = second_language(spans, len(text))
         columns = {
@@ -119,6 +122,22 @@ def _script_conflict(found: Identified, scan: Scan, main: np.ndarray) -> np.ndar
     total = letters.sum(axis=1)
     share: np.ndarray = np.where((main >= 0) & (total > 0), 1 - own / np.maximum(total, 1), 0)
     return share
+
+
+def _published(spans: Spans, scan: Scan) -> dict[str, np.ndarray]:
+    """HPLT's language score, over lines that are not short (Burchell et al. 2025, arXiv:2503.10267; web-docs-scorer),
+    and the share of sentences that break MADLAD-400's rule on languages (Kudugunta et al. 2023, arXiv:2309.04662,
+    section 2.3), the language of a sentence taken from its line. 1 and 0 for documents without any."""
+    whole, document, n = whole_lines(spans), line_documents(scan), len(scan.line_bounds) - 1
+    size = scan.line("word_characters").astype(np.float64)
+    size *= size > hplt.SHORT_SEGMENT
+    sentences = scan.line("sentences").astype(np.float64)
+    total, said = np.bincount(document, size, n), np.bincount(document, sentences, n)
+    own, other = np.bincount(document, size * ~whole, n), np.bincount(document, sentences * whole, n)
+    return {
+        "hplt_language": np.divide(own, total, out=np.ones(n), where=total > 0),
+        "madlad_language": np.divide(other, said, out=np.zeros(n), where=said > 0),
+    }
 
 
 class Runs(NamedTuple):

@@ -2,9 +2,9 @@
 
 A *segment* is a line, a *word character* one that is no digit, punctuation, symbol or white space (by Unicode
 category). Each score is 1 for a good document and 0 for a bad one: linear between the points published for Spanish,
-which other languages stretch by the ratio of their median to the Spanish one. Left out: the language score (share of
-text in the document's language) and informativeness, whose curves are published for their compressor only; see the
-signals ``language_score`` and ``compression_ratio``.
+which other languages stretch by the ratio of their median to the Spanish one. The language score is
+``hplt_language`` of `filters.code_switching`. Left out: informativeness, whose curves are published for their
+compressor only; see ``compression_ratio``.
 """
 
 from __future__ import annotations

@@ -193,6 +193,19 @@ def test_any_text_gives_spans_between_characters(texts: list[str], language: str
             assert raw[start:stop].decode().strip()
 
 
+def test_published_shares_of_other_languages() -> None:
+    """HPLT counts characters of lines of over 30, of which there are two; MADLAD sentences, of which one of four is in
+    English."""
+    german, english = (
+        "Der Ausschuss berät am Donnerstag. Danach wird gewählt.",
+        "The committee will vote on Thursday morning.",
+    )
+    found = mixture_of([f"{german}\n{english}\nNoch kurz.", "", "???"], ["de"] * 3).columns
+    own, other = (sum(c.isalpha() for c in line) for line in (german, english))
+    assert found["hplt_language"].to_pylist() == pytest.approx([own / (own + other), 1, 1])
+    assert found["madlad_language"].to_pylist() == [0.25, 0, 0]
+
+
 def test_foreign_lines_are_found_again() -> None:
     """By what cuts them later, among several documents."""
     text = pa.array([GERMAN, GERMAN + "\nWe use cookies to improve your experience on this site."], pa.large_string())
