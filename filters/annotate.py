@@ -100,7 +100,7 @@ class Annotator:
         }
         computed = self._counter.compute(text, scan, languages)
         numbers |= dict(zip(computed.schema.names, computed.columns, strict=True))
-        label = code_switching.line_languages(mixture.spans, found, mixture.main, scan.line_bounds)
+        label = code_switching.line_languages(mixture.spans, found, mixture.main, scan)
         counts = mixture_counts(languages, mixture, label, scan)
         return Annotated(_batch(documents, schema.DOCUMENTS), _batch(numbers, self._schema), counts)
 

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from curation.langid import labels
 from curation.langid.identifier import Identified, certain, names, sum_rows
-from curation.languages import CODES, LANGUAGES
+from curation.languages import CODES, LANGUAGES, numbers
 from curation.text import scripts
 from curation.text.scan import Scan
 from curation.text.scan_columns import LINE_BULLET, LINE_LIST, LINE_TERMINAL
@@ -27,7 +27,7 @@ from filters.language_spans import OWN_SCRIPTS, SpanFinder, Spans
 from filters.span_marks import QUOTED, SEPARATED
 
 KINDS = ("monolingual", *mixture_kinds.MIXTURES)
-MONOLINGUAL, BOILERPLATE = 0, KINDS.index("foreign_boilerplate")
+MONOLINGUAL = 0
 
 SCHEMA = pa.schema(
     [
@@ -82,7 +82,7 @@ class MixtureFinder:
             found: languages of its lines.
             languages: of the documents; outside the 29 nothing counts as foreign.
         """
-        main = np.array([labels.NUMBER[code] if code in CODES else -1 for code in languages], np.int16)
+        main = numbers(languages).astype(np.int16)  # labels begin with the 29
         spans = self._finder.find(text, scan, found.lines, main)
         units = np.bincount(line_documents(scan), spans.line_units, len(text)).astype(np.int64)
         measures = _measures(spans, units, len(text))
@@ -100,6 +100,7 @@ class MixtureFinder:
 
 
 def line_documents(scan: Scan) -> np.ndarray:
+    """The document of each line: int64[lines]."""
     return np.repeat(np.arange(len(scan.line_bounds) - 1), np.diff(scan.line_bounds))
 
 
@@ -258,7 +259,7 @@ def facts(spans: Spans, scan: Scan, units: np.ndarray, main: np.ndarray) -> Fact
     own_lines = worded & (in_line == 0)
     inside = total(~of_whole)
     short, long = whole & (spans.line_units <= 4), whole & (spans.line_units >= 15)
-    share = ratio(foreign, units.astype(np.float64))
+    share, languages = ratio(foreign, units.astype(np.float64)), _languages(spans, n)
     columns = {
         "share": share,
         "balance": np.minimum(share, 1 - share),
@@ -287,8 +288,8 @@ def facts(spans: Spans, scan: Scan, units: np.ndarray, main: np.ndarray) -> Fact
         "listed": ratio(lines(worded & listed), count),
         "short_own": ratio(lines(own_lines & (spans.line_units <= 4)), count),
         "lines": np.log1p(count),
-        "languages": np.minimum(_languages(spans, n), 4).astype(np.float64),
-        "single": (_languages(spans, n) == 1).astype(np.float64),
+        "languages": np.minimum(languages, 4).astype(np.float64),
+        "single": (languages == 1).astype(np.float64),
         "numbers": _shared_numbers(spans, whole, document, n),
     }
     features = np.stack([columns[name] for name in mixture_kinds.FEATURES], axis=1)
@@ -368,10 +369,10 @@ def whole_lines(spans: Spans) -> np.ndarray:
     return found
 
 
-def line_languages(spans: Spans, found: Identified, main: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+def line_languages(spans: Spans, found: Identified, main: np.ndarray, scan: Scan) -> np.ndarray:
     """Label of each line: the foreign one of whole lines, else its document's own; -1 for lines without words and for
     documents outside the 29 where it is not certain: int16[lines]."""
-    document = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
+    document = line_documents(scan)
     label = np.where(main[document] >= 0, main[document], certain(found.lines))
     label[found.lines.script == scripts.NONE] = -1
     whole = whole_lines(spans)[spans.line]

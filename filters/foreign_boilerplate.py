@@ -6,18 +6,13 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from curation.langid import labels
 from curation.langid.identifier import Identifier, Lines
-from curation.languages import CODES
+from curation.languages import CODES, numbers
 from curation.text import scripts
 from curation.text.scan import Scanner
 from filters import phrases
-from filters.code_switching import BOILERPLATE, KINDS, line_documents, second_language, whole_lines
+from filters.code_switching import line_documents, second_language, whole_lines
 from filters.language_spans import SpanFinder
-
-FOREIGN = KINDS[BOILERPLATE]
-"""Also the name of the column of lines that are to be cut: in another language, in a document of this kind."""
-
 
 TECHNICAL_SHARE = 0.75
 """Share of its characters that a line to be cut needs in words."""
@@ -39,7 +34,7 @@ class LineLanguages:
         """
         scan = self._scanner.scan(text)
         lines = self._identifier.identify(text, scan).lines
-        main = np.array([labels.NUMBER[code] if code in CODES else -1 for code in languages], np.int16)
+        main = numbers(languages).astype(np.int16)
         spans = self._finder.find(text, scan, lines, main)
         document, bounds = line_documents(scan), scan.line_bounds
         here = np.arange(len(document))

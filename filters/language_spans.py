@@ -19,6 +19,7 @@ from curation.languages import CODES, LANGUAGES
 from curation.text import scripts, unicode_tables, utf8
 from curation.text.hash_table import look_up
 from curation.text.scan import Scan
+from curation.text.unicode_tables import CLASS_MASK, OPENS
 from curation.text.utf8 import frozen, njit
 from filters.span_marks import span_marks
 
@@ -68,10 +69,9 @@ _OF_SCRIPT = np.array(
 """The label of a run in a script where nothing else tells."""
 _NEIGHBOURS = [("ms", "id"), ("tl", "ceb")]
 _IS_NEIGHBOUR = np.zeros((len(lexicon.LANGUAGES), len(lexicon.LANGUAGES)), np.bool_)
-for _one, _other in _NEIGHBOURS:
-    if _one in lexicon.LANGUAGES:
-        _a, _b = lexicon.LANGUAGES.index(_one), lexicon.LANGUAGES.index(_other)
-        _IS_NEIGHBOUR[_a, _b] = _IS_NEIGHBOUR[_b, _a] = True
+for _pair in _NEIGHBOURS:
+    _a, _b = map(lexicon.LANGUAGES.index, _pair)
+    _IS_NEIGHBOUR[_a, _b] = _IS_NEIGHBOUR[_b, _a] = True
 _LABEL_OF_COLUMN = np.array([labels.NUMBER[code] for code in lexicon.LANGUAGES], np.int16)
 
 
@@ -101,7 +101,7 @@ def foreign_lines(lines: Lines, bounds: np.ndarray, main: np.ndarray) -> np.ndar
     own = main[document]
     label, probability = lines.label[:, 0], lines.probability[:, 0]
     share = (lines.probability * (lines.label == own[:, None])).sum(axis=1)
-    weight = (lines.letters[:, 1:] * scripts.WEIGHTS[1:]).sum(axis=1)
+    weight = lines.letters @ scripts.WEIGHTS
     other_script = ~OWN_SCRIPTS[np.maximum(own, 0), lines.script]
     inside = label < len(CODES)
     differs = (own >= 0) & (label >= 0) & (label != own)
@@ -319,8 +319,7 @@ def _spans(offsets, data, properties, table, unit_length, unit_bounds, bounds, l
                     start = at
                     while start < stop:
                         code, after = utf8.decode(data, start)
-                        kind = np.int64(properties[code]) & 15
-                        if 1 <= kind <= 9 and kind != 2:
+                        if np.int64(properties[code]) & CLASS_MASK in OPENS:
                             break
                         before = data[start] if data[start] < 0x80 else np.uint8(32)
                         start = after

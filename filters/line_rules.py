@@ -11,8 +11,8 @@ import pyarrow as pa
 from curation import schema
 from curation.text import utf8
 from curation.text.scan import Scanner
-from filters.foreign_boilerplate import FOREIGN, LineLanguages
-from filters.line_table import line_table
+from filters.foreign_boilerplate import LineLanguages
+from filters.line_table import FOREIGN, line_table
 from filters.lines import per_document
 from filters.policy import Policy
 from filters.rules import SEPARATOR

@@ -22,6 +22,7 @@ _MARKS = {"terminal": LINE_TERMINAL, "ellipsis": LINE_ELLIPSIS, "bullet": LINE_B
 NUMBERS = (*_COUNTS, *_RATIOS)
 """Columns a rule may bound. They mean of a line what the signals of these names mean of a document."""
 FOREIGN = "foreign_boilerplate"
+"""A column, and the kind of mixture (`filters.code_switching`) whose documents it is about."""
 FLAGS = (*_MARKS, "seen_before", *phrases.categories(), FOREIGN)
 """Columns that are true or false: how the line begins and ends, a curly bracket in it, whether an equal line stands
 before it in the document, whether a phrase of each category of `filters.phrases` is in it, and whether it is in another

@@ -114,21 +114,19 @@ def annotate(run: Run) -> Job:
                 ),
                 len(waiting),
             )
-    counts = _total(job)
+    total = _total(job)
+    counts = total["counts"]
     _check(counts, run.recipe.annotate.max_bad_fraction, job)
-    mixtures: Record = {}
-    for record in job.records():
-        mixtures = add_counts(mixtures, record["mixtures"])
-    job.close({}, {"counts": counts, "mixtures": mixtures})
+    job.close({}, total)
     return job
 
 
-def _total(job: Job) -> dict[str, int]:
-    totals: dict[str, int] = {}
+def _total(job: Job) -> Record:
+    """The sums of ``counts`` and ``mixtures`` over all parts."""
+    total: Record = {"counts": {}, "mixtures": {}}
     for record in job.records():
-        for name, value in record["counts"].items():
-            totals[name] = totals.get(name, 0) + value
-    return totals
+        total = add_counts(total, {name: record[name] for name in total})
+    return total
 
 
 def _check(counts: dict[str, int], max_bad_fraction: float, job: Job) -> None:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
+from curation.langid.fasttext_file import LABEL_PREFIX
 from curation.languages import CODES, LANGUAGES
 
 LENGTHS = {"short": (0, 50), "sentence": (50, 500), "document": (500, 1 << 62)}
@@ -33,7 +34,7 @@ class Texts(NamedTuple):
 def language_code(label: str) -> str:
     """The code of `curation.languages` for a label: BCP 47 or ISO 639, with or without script and region
     (``zho_Hans``, ``pt-BR``, ``__label__tgl``). Other languages keep their first subtag."""
-    first = label.strip().removeprefix("__label__").replace("_", "-").split("-")[0].lower()
+    first = label.strip().removeprefix(LABEL_PREFIX).replace("_", "-").split("-")[0].lower()
     return _CODES.get(first, first)
 
 

@@ -153,7 +153,7 @@ def told_apart(lines: Lines, bounds: np.ndarray, label: np.ndarray) -> np.ndarra
     average (`labels.LEAST_PROBABILITY`), however many others there are: bool[n], of labels int16[n] of documents."""
     document = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
     own = (lines.label[:, 0] == label[document]) & (label[document] >= 0)
-    weight = (lines.letters[:, 1:] * scripts.WEIGHTS[1:]).sum(axis=1) * own
+    weight = (lines.letters @ scripts.WEIGHTS) * own
     total = np.bincount(document, weight, len(label))
     mean = np.bincount(document, weight * lines.probability[:, 0], len(label)) / np.maximum(total, 1)
     told: np.ndarray = (total > 0) & (mean >= _LEAST[label])

@@ -102,7 +102,7 @@ def _single_units(words: pa.Array) -> np.ndarray:
 
 def _bags(words: pa.ListArray, vocabulary: pa.Array) -> Bags:
     places = pc.index_in(words.flatten(), vocabulary).fill_null(-1).to_numpy()
-    units = np.array([place >= 0 for place in places]) if len(places) == 0 else places >= 0
+    units = places >= 0
     document = np.repeat(np.arange(len(words)), pc.list_value_length(words).to_numpy())
     bounds = np.concatenate([[0], np.cumsum(np.bincount(document[units], minlength=len(words)))])
     return Bags(places[units].astype(np.int32), bounds.astype(np.int64))

@@ -21,6 +21,8 @@ FILE = Path(__file__).with_suffix(".npz")
 # Classes, in the low four bits.
 OTHER, LETTER, MARK, DIGIT, HAN, HIRAGANA, KATAKANA, CLUSTER = range(8)
 CLUSTER_PREFIX, CLUSTER_SUFFIX, STACKER, JOINER, APOSTROPHE, PUNCTUATION, SYMBOL, SPACE = range(8, 16)
+OPENS = (LETTER, DIGIT, HAN, HIRAGANA, KATAKANA, CLUSTER, CLUSTER_PREFIX, CLUSTER_SUFFIX)
+"""Classes of the characters that open a unit wherever none is under way."""
 CLASS_MASK = 0x0F
 # Flags, in the high four bits.
 UPPER = 0x10  # has another lower case

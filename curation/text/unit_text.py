@@ -14,21 +14,8 @@ import pyarrow as pa
 
 from curation.text import unicode_tables, utf8
 from curation.text.scan import Scanner
-from curation.text.unicode_tables import (
-    CLASS_MASK,
-    CLUSTER,
-    CLUSTER_PREFIX,
-    CLUSTER_SUFFIX,
-    DIGIT,
-    HAN,
-    HIRAGANA,
-    KATAKANA,
-    LETTER,
-    SPACE,
-)
+from curation.text.unicode_tables import CLASS_MASK, OPENS, SPACE
 
-_OPENS = (LETTER, DIGIT, HAN, HIRAGANA, KATAKANA, CLUSTER, CLUSTER_PREFIX, CLUSTER_SUFFIX)
-"""Classes of the characters that open a unit wherever none is under way."""
 _NONE, _UNIT, _OTHER = 0, 1, 2
 
 
@@ -63,7 +50,7 @@ def _separate(offsets, data, properties, lower, unit_length, unit_bounds, out, o
         while i < end:
             code, i = utf8.decode(data, i)
             kind = np.int64(properties[code]) & CLASS_MASK
-            opens = left == 0 and kind in _OPENS
+            opens = left == 0 and kind in OPENS
             if opens:
                 left = unit_length[unit]
                 unit += 1

@@ -17,7 +17,8 @@ from curation.readers.raw import RAW
 from curation.text import unicode_tables
 from curation.text.normalize import normalize
 from curation.text.scan import Scanner
-from curation.text.unit_text import _OPENS, separate_units
+from curation.text.unicode_tables import OPENS
+from curation.text.unit_text import separate_units
 from filters import quality_figures, quality_model, quality_sets
 from filters.quality_model import LABEL, Calibration, Parameters, QualityError, QualityModel
 from filters.quality_sets import CALIBRATE, TEST, TRAIN, Preparer
@@ -94,7 +95,7 @@ def test_the_words_are_the_units_of_the_scan_and_no_other_character_is_lost(text
     scan = SCANNER.scan(text)
     for row, (line, whole) in enumerate(zip(lines, text.to_pylist(), strict=True)):
         words = line.split(" ") if line else []
-        units = [word for word in words if int(tables.properties[ord(word[0])]) & 15 in _OPENS]
+        units = [word for word in words if int(tables.properties[ord(word[0])]) & 15 in OPENS]
         first, end = scan.unit_bounds[row : row + 2]
         assert [len(word) for word in units] == scan.unit_length[first:end].tolist()
         spaces = [c for c in whole if int(tables.properties[ord(c)]) & 15 == unicode_tables.SPACE]
