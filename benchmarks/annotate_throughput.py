@@ -61,7 +61,7 @@ def main() -> None:
             times.append(time.perf_counter())
             counter.compute(text, scan, languages.to_pylist())
             times.append(time.perf_counter())
-            minhash.band_hashes(minhash.signatures(scan, recipe.annotate.minhash), recipe.annotate.minhash.bands)
+            minhash.band_hashes(minhash.signatures(text, scan, recipe.annotate.minhash), recipe.annotate.minhash.bands)
             times.append(time.perf_counter())
             annotator.annotate(batch, recipe.inputs[number], 0, 0)
             whole += time.perf_counter() - times[-1]

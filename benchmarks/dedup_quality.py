@@ -42,7 +42,7 @@ def sample(run: str, documents: int, seed: int) -> pa.Table:
 
 def similar_pairs(text: pa.Array, least: float) -> dict[tuple[int, int], float]:
     """Exact Jaccard similarity of every pair that has at least ``least``, by counting shared shingles."""
-    hashes, bounds = shingle_hashes(Scanner().scan(text), 5)
+    hashes, bounds = shingle_hashes(text, Scanner().scan(text), 5)
     owner = np.repeat(np.arange(len(text)), np.diff(bounds))
     shingles = pl.DataFrame({"document": owner, "shingle": hashes}).unique()
     size = dict(shingles.group_by("document").len().iter_rows())

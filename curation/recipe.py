@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import datasketch
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from curation.languages import CODE, CODES
 
@@ -70,13 +71,49 @@ class Input(Strict):
         return self
 
 
+PRESETS: dict[str, dict[str, int]] = {
+    "fineweb": {"bands": 14, "rows": 8},  # Penedo et al. 2024, arXiv:2406.17557
+    "refinedweb": {"bands": 450, "rows": 20},  # Penedo et al. 2023, arXiv:2306.01116
+    "slimpajama": {"bands": 9, "rows": 13, "shingle": 13},  # 128 hashes at 0.8; theirs are 13 characters
+    "redpajama-v2": {"bands": 14, "rows": 9, "shingle": 13},  # 128 hashes at 0.7, 13 words
+    "nemo-curator": {"bands": 20, "rows": 13},  # 260 hashes; theirs are 24 characters
+}
+"""Published bands, rows and shingles of words."""
+
+
 class MinHash(Strict):
-    """MinHash LSH parameters. Defaults: FineWeb's 14 bands of 8 rows over 5-unit shingles (Penedo et al. 2024)."""
+    """MinHash LSH parameters. Defaults: FineWeb's 14 bands of 8 rows over 5-unit shingles (Penedo et al. 2024).
+
+    Also given as the name of a preset, or as ``{threshold: 0.8, permutations: 128}``: then bands and rows are those
+    with the least weighted sum of false positives and negatives at that Jaccard similarity, as datasketch chooses.
+    """
 
     shingle: int = Field(default=5, ge=1, le=32)
-    bands: int = Field(default=14, ge=1, le=128)
+    bands: int = Field(default=14, ge=1, le=512)
     rows: int = Field(default=8, ge=1, le=64)
     seed: int = Field(default=1, ge=0, lt=2**32)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _resolve(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            if value not in PRESETS:
+                close = difflib.get_close_matches(value, PRESETS, 1)
+                hint = f"; did you mean '{close[0]}'?" if close else f"; there are {', '.join(PRESETS)}"
+                raise ValueError(f"no MinHash preset '{value}'{hint}")
+            return PRESETS[value]
+        if not isinstance(value, dict) or "threshold" not in value:
+            return value
+        if "bands" in value or "rows" in value:
+            raise ValueError("give either threshold and permutations, or bands and rows")
+        rest = {key: item for key, item in value.items() if key not in ("threshold", "permutations")}
+        threshold, permutations = value["threshold"], value.get("permutations", 128)
+        if not isinstance(threshold, float) or not 0 < threshold < 1:
+            raise ValueError(f"threshold is a Jaccard similarity between 0 and 1, not {threshold}")
+        if not isinstance(permutations, int) or not 2 <= permutations <= 2048:
+            raise ValueError(f"permutations is a whole number from 2 to 2048, not {permutations}")
+        bands, rows = datasketch.MinHashLSH(threshold=threshold, num_perm=permutations).params
+        return {**rest, "bands": bands, "rows": rows}
 
 
 Files = Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
@@ -143,9 +180,19 @@ class Score(Strict):
         return self
 
 
+Preference = Annotated[
+    str,
+    StringConstraints(pattern="^(fewest_failures|source|longest|shortest|newest|oldest|(highest|lowest):[a-z0-9_]+)$"),
+]
+
+
 class Dedup(Strict):
-    partitions: int = Field(default=64, ge=1, le=4096)  # of the shuffle
-    similarity: Fraction = 0.7  # estimated Jaccard similarity to the kept document that a near duplicate must have
+    similarity: Fraction = 0.7  # Jaccard similarity to the kept document that a near duplicate must have
+    verify: Literal["signature", "exact"] = "signature"  # estimate it, or compute it from the sets of shingles
+    prefer: list[Preference] = ["fewest_failures", "longest"]  # which document of a cluster is kept; then by id
+    same_url: bool = False  # documents with one URL are duplicates too, such as visits of a page at different times
+    against: list[str] = []  # earlier runs whose documents stay as they are: what is like them is not kept again
+    memory: ByteSize = 2 << 30  # for the graph of documents, 8 bytes each; a larger one is connected in rounds
 
 
 class Mixture(Strict):
@@ -310,8 +357,16 @@ def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
         select = select.model_copy(update={"policy": _absolute(select.policy, folder)})
     if tokenizer.parallel:
         tokenizer = tokenizer.model_copy(update={"parallel": _absolute(tokenizer.parallel, folder)})
+    dedup = recipe.dedup.model_copy(update={"against": [_absolute(path, folder) for path in recipe.dedup.against]})
     scores = [score.model_copy(update=_model_paths(score, folder)) for score in recipe.scores]
-    changed = {"inputs": inputs, "annotate": annotate, "scores": scores, "select": select, "tokenizer": tokenizer}
+    changed = {
+        "inputs": inputs,
+        "annotate": annotate,
+        "scores": scores,
+        "dedup": dedup,
+        "select": select,
+        "tokenizer": tokenizer,
+    }
     return recipe.model_copy(update=changed)
 
 

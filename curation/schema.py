@@ -40,8 +40,10 @@ DUPLICATES = pa.schema(
         pa.field("cluster", pa.uint64(), nullable=False),  # smallest address of its verified cluster; its own if alone
         pa.field("cluster_size", pa.uint32(), nullable=False),
         pa.field("keeper", pa.uint64(), nullable=False),  # address of the document kept for the cluster
-        pa.field("match", pa.string()),  # how it equals the keeper: exact, near; null for keepers
+        pa.field("rank", pa.uint32(), nullable=False),  # place in its cluster's order of preference; 0 for the keeper
+        pa.field("match", pa.string()),  # how it equals the keeper: exact, near, url; null for keepers
         pa.field("similarity", pa.float32()),  # estimated Jaccard similarity to the keeper; null for keepers
+        pa.field("earlier_id", pa.string()),  # id of the keeper where it is a document of an earlier run
     ]
 )
 

@@ -95,7 +95,7 @@ class Annotator:
             "language_score": pa.array(score),
             "script": found.script,
             "url_category": url_lists.categorize(self._url_lists, raw["url"]).cast(pa.string()),
-            **self._signature(scan),
+            **self._signature(text, scan),
             **mixture.columns,
         }
         computed = self._counter.compute(text, scan, languages)
@@ -104,18 +104,11 @@ class Annotator:
         counts = mixture_counts(languages, mixture, label, scan)
         return Annotated(_batch(documents, schema.DOCUMENTS), _batch(numbers, self._schema), counts)
 
-    def _signature(self, scan: Scan) -> dict[str, pa.Array]:
+    def _signature(self, text: pa.Array, scan: Scan) -> dict[str, pa.Array]:
         parameters = self._parameters.minhash
-        signature = minhash.signatures(scan, parameters)
-        known = scan.column("units") > 0
-        bands = minhash.band_hashes(signature, parameters.bands)[known].ravel()
-        ends = np.cumsum(known * parameters.bands)
-        sketches = pa.py_buffer(minhash.sketches(signature))
-        fixed = pa.FixedSizeBinaryArray.from_buffers(pa.binary(signature.shape[1]), len(known), [None, sketches])
-        return {
-            "bands": pa.ListArray.from_arrays(pa.array(np.concatenate([[0], ends]), pa.int32()), pa.array(bands)),
-            "sketch": fixed.cast(pa.binary()),
-        }
+        signature = minhash.signatures(text, scan, parameters)
+        bands = minhash.band_lists(signature, parameters.bands, scan.column("units") > 0)
+        return {"bands": bands, "sketch": minhash.sketches(signature)}
 
 
 def _language(found: Identified, source: Input) -> tuple[pa.Array, np.ndarray]:

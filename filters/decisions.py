@@ -19,10 +19,11 @@ from filters.policy import Policy
 LANGUAGE = "language.not_selected"
 EXACT = "dedup.exact"
 NEAR = "dedup.near"
+SAME_URL = "dedup.url"
 DOWNSAMPLED = "mixture.downsampled"
 WEB = "web"
 """The domain whose documents get another by their kind of mixture."""
-DUPLICATE_REASONS = (EXACT, NEAR)
+DUPLICATE_REASONS = (EXACT, NEAR, SAME_URL)
 
 
 def decide(signals: pa.Table, duplicates: pa.Table, policy: Policy, languages: list[str]) -> pa.Table:
@@ -34,7 +35,7 @@ def decide(signals: pa.Table, duplicates: pa.Table, policy: Policy, languages: l
     foreign = ~pl.col("language").is_in([*languages, CODE])
     extra = pl.concat_list(
         pl.when(foreign).then(pl.lit(LANGUAGE)),
-        pl.when(pl.col("match") == "exact").then(pl.lit(EXACT)).when(pl.col("match") == "near").then(pl.lit(NEAR)),
+        pl.lit("dedup.") + pl.col("match"),
     ).list.drop_nulls()
     domain = pl.col("domain")
     for kind, own in policy.kind_domains.items():

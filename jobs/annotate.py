@@ -23,7 +23,7 @@ from filters.signals import SIGNALS
 from jobs import progress
 from jobs.run_context import JobError, Run
 
-VERSION = 10
+VERSION = 11
 """Raised whenever the job's output changes for the same input, so that old output counts as stale."""
 
 

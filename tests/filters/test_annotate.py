@@ -62,12 +62,12 @@ def test_rows_are_aligned_and_identity_is_that_of_the_normalised_text(
 def test_bands_and_sketches_are_those_of_the_text(annotator: Annotator, raw: pa.RecordBatch) -> None:
     found = annotator.annotate(raw, WEB, 0, 0)
     scan = Scanner().scan(found.documents["text"])
-    signature = minhash.signatures(scan, PARAMETERS.minhash)
+    signature = minhash.signatures(found.documents["text"], scan, PARAMETERS.minhash)
     bands = minhash.band_hashes(signature, 4).tolist()
     units = scan.column("units").tolist()
     assert found.signals["bands"].to_pylist() == [own if n else [] for own, n in zip(bands, units, strict=True)]
     assert 0 in units
-    assert found.signals["sketch"].to_pylist() == [bytes(row) for row in minhash.sketches(signature)]
+    assert found.signals["sketch"].to_pylist() == [bytes(row.astype(np.uint8)) for row in signature & 0xFF]
 
 
 @pytest.mark.parametrize("size", [1, 3, 7])

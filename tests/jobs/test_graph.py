@@ -39,7 +39,7 @@ def _steps(graph: Any) -> set[str]:
 
 
 def test_every_shuffle_of_every_job_has_integer_keys_and_block_values(finished):
-    names = ["Annotate", "Duplicates/Keys", "Each", "Each", "Shard"]
+    names = ["Annotate", "Keys", "Each", "Each", "Shard"]
     assert len(finished.graphs) == len(names), "annotate, dedup, decide, select and shard run one pipeline each"
     for name, graph in zip(names, finished.graphs, strict=True):
         assert name in _steps(graph)
@@ -48,8 +48,8 @@ def test_every_shuffle_of_every_job_has_integer_keys_and_block_values(finished):
 
 def test_only_dedup_groups_at_all_so_text_never_crosses_a_shuffle(finished):
     grouped = [sorted(shuffles(graph)) for graph in finished.graphs]
-    steps = ("ByComponent", "ByKey", "ByPart", "MembersByPart", "ToOne")
-    assert grouped == [[], [f"Duplicates/{step}" for step in steps], [], [], []]
+    steps = ("Candidates", "Connect", "Edges", "Keepers", "Keys", "Write")  # each waits for all of the one before
+    assert grouped == [[], [f"{step}/Wait" for step in steps], [], [], []]
 
 
 def test_what_is_reshuffled_is_a_few_hundred_bytes_a_part(finished):
