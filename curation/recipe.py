@@ -112,8 +112,8 @@ class MinHash(Strict):
             raise ValueError(f"threshold is a Jaccard similarity between 0 and 1, not {threshold}")
         if not isinstance(permutations, int) or not 2 <= permutations <= 2048:
             raise ValueError(f"permutations is a whole number from 2 to 2048, not {permutations}")
-        bands, rows = datasketch.MinHashLSH(threshold=threshold, num_perm=permutations).params
-        return {**rest, "bands": bands, "rows": rows}
+        chosen = datasketch.MinHashLSH(threshold=threshold, num_perm=permutations)
+        return {**rest, "bands": chosen.b, "rows": chosen.r}
 
 
 Files = Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
