@@ -11,7 +11,8 @@ from curation.recipe import PRESETS, Annotate, MinHash
 def test_presets_have_the_published_catch_probabilities() -> None:
     """At Jaccard 0.7, 0.8, 0.9, by 1 - (1 - s**r)**b."""
     expected = {"fineweb": (0.565, 0.924, 1.0), "refinedweb": (0.302, 0.995, 1.0),
-                "nemo-curator": (0.177, 0.677, 0.997), "slimpajama": (0.084, 0.399, 0.929), "redpajama-v2": (0.438, 0.867, 0.999)}  # fmt: skip
+                "nemo-curator": (0.177, 0.677, 0.997),
+                "slimpajama": (0.084, 0.399, 0.929), "redpajama-v2": (0.438, 0.867, 0.999)}  # fmt: skip
     assert set(expected) == set(PRESETS)
     for name, probabilities in expected.items():
         found = Annotate.model_validate({"minhash": name}).minhash
