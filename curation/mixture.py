@@ -8,6 +8,7 @@ number of copies is a pure function of its id, the seed and its group's rate.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -20,15 +21,15 @@ Group = tuple[str, str]
 
 
 class Share(NamedTuple):
-    available: int  # bytes that passed the policy
+    available: float  # bytes that passed the policy, times the weights of their documents
     asked: float  # share of the epoch by the recipe's weights
     rate: float  # copies of each document, on average
     got: float  # share of the epoch after caps
 
 
-def weights(available: dict[Group, int], mixture: Mixture) -> dict[Group, float]:
+def weights(available: Mapping[Group, float], mixture: Mixture) -> dict[Group, float]:
     """The share of the epoch each group should have; they add up to 1."""
-    domains: dict[str, int] = {}
+    domains: dict[str, float] = {}
     for (_, domain), size in available.items():
         domains[domain] = domains.get(domain, 0) + size
     named = {d: share for d, share in mixture.domains.items() if domains.get(d)}
@@ -64,7 +65,7 @@ def deal(weights: dict[Group, float], most: dict[Group, float], budget: float) -
     return dealt
 
 
-def shares(available: dict[Group, int], mixture: Mixture) -> dict[Group, Share]:
+def shares(available: Mapping[Group, float], mixture: Mixture) -> dict[Group, Share]:
     """Deal out the budget; ``available``: bytes per group."""
     asked = weights(available, mixture)
     most = {group: float(size * mixture.max_copies) for group, size in available.items()}

@@ -186,12 +186,37 @@ Preference = Annotated[
 ]
 
 
+class Repeated(Strict):
+    """Lines or paragraphs that documents of a language share: the first ``keep`` documents with one keep it, and where
+    more than ``more_than`` have it the others lose it (`curation.dedup.passages`)."""
+
+    keep: int = Field(default=1, ge=0)
+    more_than: int = Field(default=1, ge=1)
+    min_words: float = Field(default=5, ge=0)  # shorter ones, such as headings, are left alone
+
+
+class Passages(Strict):
+    """Passages that documents which pass the policy share, cut out of all but the first."""
+
+    lines: Repeated | None = None
+    paragraphs: Repeated | None = None
+    substring_bytes: Annotated[int, Field(ge=32, le=1 << 20)] | None = None  # equal ones of so many bytes, any language
+    min_left: Fraction = 0.2  # of its bytes; documents of which less is left are rejected
+
+    @model_validator(mode="after")
+    def _something(self) -> Passages:
+        if self.lines is None and self.paragraphs is None and self.substring_bytes is None:
+            raise ValueError("give lines, paragraphs or substring_bytes; or leave passages out")
+        return self
+
+
 class Dedup(Strict):
     similarity: Fraction = 0.7  # Jaccard similarity to the kept document that a near duplicate must have
     verify: Literal["signature", "exact"] = "signature"  # estimate it, or compute it from the sets of shingles
     prefer: list[Preference] = ["fewest_failures", "longest"]  # which document of a cluster is kept; then by id
     same_url: bool = False  # documents with one URL are duplicates too, such as visits of a page at different times
     against: list[str] = []  # earlier runs whose documents stay as they are: what is like them is not kept again
+    passages: Passages | None = None  # applied by job `select`
     memory: ByteSize = 2 << 30  # for the graph of documents, 8 bytes each; a larger one is connected in rounds
 
 
@@ -215,9 +240,22 @@ class Mixture(Strict):
         return self
 
 
+class Rehydration(Strict):
+    """More copies of keepers by the size of their cluster (Penedo et al. 2025, FineWeb 2, arXiv:2506.20920): weights
+    from the run's own rates of rejection, or as given."""
+
+    max_weight: float = Field(default=10, ge=1, le=100)
+    sizes: dict[Annotated[int, Field(ge=1)], Annotated[float, Field(ge=0, le=100)]] | None = None  # from that size on
+
+
+Copies = Annotated[int, Field(strict=True, ge=0)] | Literal["all"]
+
+
 class Select(Strict):
     policy: str = "glotmill-29"  # a name in recipes/policies/ or a path
     languages: list[str] = list(CODES)
+    copies: Copies = 1  # kept of a cluster; 0: none of two or more
+    rehydration: Rehydration | None = None
     mixture: Mixture = Mixture()
     rejected_text: Fraction = 0.05  # of rejected documents keep their text for inspection
 
@@ -227,6 +265,17 @@ class Select(Strict):
             if language not in CODES:
                 close = difflib.get_close_matches(language, CODES, 1)
                 raise ValueError(f"unknown language '{language}'" + (f"; did you mean '{close[0]}'?" if close else ""))
+        return self
+
+    @model_validator(mode="after")
+    def _one_copy_to_weigh(self) -> Select:
+        if self.rehydration is not None:
+            if self.copies != 1:
+                raise ValueError(f"rehydration weighs the one keeper of a cluster; copies is {self.copies}, make it 1")
+            weight = max((self.rehydration.sizes or {0: self.rehydration.max_weight}).values())
+            if weight * self.mixture.max_copies > 255:
+                raise ValueError(f"a document could be used {weight * self.mixture.max_copies:g} times in an epoch "
+                                 "(weight times mixture.max_copies); 255 at most")  # fmt: skip
         return self
 
 

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from curation import schema
 from curation.languages import CODE
+from curation.recipe import Copies
 from filters.line_rules import REMOVED_REASON, LineCleaner
 from filters.policy import Policy
 
@@ -20,32 +21,48 @@ LANGUAGE = "language.not_selected"
 EXACT = "dedup.exact"
 NEAR = "dedup.near"
 SAME_URL = "dedup.url"
+ALL_COPIES = "dedup.all_copies"
+"""Of the best copy, where the recipe keeps none of a cluster."""
 DOWNSAMPLED = "mixture.downsampled"
 WEB = "web"
 """The domain whose documents get another by their kind of mixture."""
-DUPLICATE_REASONS = (EXACT, NEAR, SAME_URL)
+DUPLICATE_REASONS = (EXACT, NEAR, SAME_URL, ALL_COPIES)
 
 
-def decide(signals: pa.Table, duplicates: pa.Table, policy: Policy, languages: list[str]) -> pa.Table:
-    """DECISIONS of one part, row-aligned with its signals; no line is removed yet."""
+def decide(
+    signals: pa.Table, duplicates: pa.Table, policy: Policy, languages: list[str], copies: Copies = 1
+) -> pa.Table:
+    """DECISIONS of one part, row-aligned with its signals; no line is removed yet.
+
+    Of each cluster the first ``copies`` in its order of preference are kept; with 0, none of two or more.
+    """
     frame = pl.from_arrow(signals.drop_columns(["bands", "sketch", "content_hash"]))
     assert isinstance(frame, pl.DataFrame)
-    match = pl.from_arrow(duplicates["match"].combine_chunks())
-    assert isinstance(match, pl.Series)
+    cluster = pl.from_arrow(duplicates.select(["match", "rank", "cluster_size"]))
+    assert isinstance(cluster, pl.DataFrame)
     foreign = ~pl.col("language").is_in([*languages, CODE])
     extra = pl.concat_list(
         pl.when(foreign).then(pl.lit(LANGUAGE)),
-        pl.lit("dedup.") + pl.col("match"),
+        _duplicate_reason(copies),
     ).list.drop_nulls()
     domain = pl.col("domain")
     for kind, own in policy.kind_domains.items():
         moves = (pl.col("domain") == WEB) & (pl.col("mixture_kind") == kind)
         domain = pl.when(moves).then(pl.lit(own)).otherwise(domain)
-    decided = frame.with_columns(match.alias("match")).select(
+    decided = frame.with_columns(cluster.get_columns()).select(
         "address", "language", domain.alias("domain"), "utf8_bytes", reasons=pl.concat_list(policy.reasons(), extra)
     )
     table = decided.to_arrow().append_column("removed", _no_spans(decided.height))
     return table.cast(schema.DECISIONS)
+
+
+def _duplicate_reason(copies: Copies) -> pl.Expr:
+    if copies == "all":
+        return pl.lit(None, pl.String)
+    reason = pl.lit("dedup.") + pl.col("match")
+    if copies:
+        return pl.when(pl.col("rank") >= copies).then(reason)
+    return pl.when(pl.col("cluster_size") > 1).then(pl.coalesce(reason, pl.lit(ALL_COPIES))).otherwise(reason)
 
 
 def _no_spans(rows: int) -> pa.ListArray:

@@ -91,7 +91,7 @@ def spans(text: pa.Array, lines: pl.DataFrame, bounds: np.ndarray, reasons: pl.S
     """
     document = lines["document"].to_numpy()
     origin, end_of_text = (offset[document] for offset in _offsets(text))
-    begin, end, gap = _whole_lines(text, lines, origin, end_of_text)
+    begin, end, gap = whole_lines(text, lines, origin, end_of_text)
     here = np.arange(len(document))
     is_first, is_last = here == bounds[:-1][document], here + 1 == bounds[1:][document]
     # A gap that does not count: that before a document and that after it. Where no line is left, the span is all of it.
@@ -122,7 +122,7 @@ def _offsets(text: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     return offsets[:-1], offsets[1:]
 
 
-def _whole_lines(
+def whole_lines(
     text: pa.Array, lines: pl.DataFrame, origin: np.ndarray, end_of_text: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Start and end of lines with their outer white space, without line ends, and the line ends before: int64 each."""

@@ -8,7 +8,6 @@ for each of its tasks (`curation.dedup.exchange`), so memory is that of one task
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from functools import partial
 
 import apache_beam as beam
@@ -21,7 +20,8 @@ from filters.policy import load_policy
 from jobs import progress
 from jobs.dedup_steps import Source, Steps, grouped
 from jobs.look_up import score_fingerprints
-from jobs.run_context import Block, JobError, Run
+from jobs.parts import Each
+from jobs.run_context import JobError, Run
 
 VERSION = 4
 EARLIER = 1 << (63 - ADDRESS_ROW_BITS)
@@ -34,7 +34,7 @@ def dedup_job(run: Run, annotated: Job) -> Job:
     policy = load_policy(run.recipe.select.policy)
     described = {
         "version": VERSION,
-        "dedup": run.recipe.dedup.model_dump(exclude={"memory"}),  # both ways give the same
+        "dedup": run.recipe.dedup.model_dump(exclude={"memory", "passages"}),  # both ways give the same
         "shingle": run.recipe.annotate.minhash.shingle,
         "policy": policy.model_dump(),  # keepers fail the fewest of its rules
         "scores": score_fingerprints(run.output, policy),
@@ -42,25 +42,6 @@ def dedup_job(run: Run, annotated: Job) -> Job:
         "against": [read_manifest(path, "duplicates")["fingerprint"] for path in run.recipe.dedup.against],
     }
     return Job(run.output, "dedup", ("duplicates",), fingerprint(described), described)
-
-
-class Each(beam.PTransform):
-    """One step for each of its tasks, once everything before it is done."""
-
-    def __init__(self, step: Callable[[int], int], tasks: Sequence[int]) -> None:
-        super().__init__()
-        self._step, self._tasks = step, list(tasks)
-
-    def expand(self, done: beam.PCollection[int]) -> beam.PCollection[int]:
-        tasks = self._tasks
-        return (
-            done
-            | "Done" >> beam.Map(lambda _: (0, b"")).with_output_types(Block)
-            | "Wait" >> beam.GroupByKey()
-            | "Tasks" >> beam.FlatMap(lambda _: tasks)
-            | "Spread" >> beam.Reshuffle()
-            | "Do" >> beam.Map(self._step)
-        )
 
 
 def sources(run: Run, annotated: Job) -> list[Source]:

@@ -66,7 +66,7 @@ def print_document(run: str, wanted: str, policy: str | None) -> None:
     for name in score_names(run):
         score = rows_at(run, dataset(name), [address], [name])
         signals = signals.with_columns(score[name].alias(SCORE_PREFIX + name))
-    decision = rows_at(run, "decisions", [address]).row(0, named=True)
+    decision = rows_at(run, final_decisions(run), [address]).row(0, named=True)
     failed, removed = decision["reasons"], decision["removed"]
     found = checks(applied, signals)
     _print_identity(document, signals)

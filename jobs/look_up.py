@@ -49,6 +49,14 @@ def decided_files(run: str) -> list[str]:
     return sorted(signals["files"])
 
 
+def final_decisions(run: str) -> str:
+    """The dataset of DECISIONS that ``curated/`` follows: ``passages/`` where shared passages were cut."""
+    url = storage.join(run, "_jobs", "select", "job.json")
+    followed = json.loads(storage.read_text(url))["recipe"]["decisions"] if storage.exists(url) else None
+    there = storage.exists(storage.join(run, "passages", "manifest.json"))
+    return "passages" if there and read_manifest(run, "passages")["fingerprint"] == followed else "decisions"
+
+
 def score_fingerprints(run: str, policy: Policy) -> dict[str, str]:
     """Fingerprints of the scores that a policy reads.
 

@@ -1,14 +1,14 @@
-"""Running one step of a job over the parts that it has not finished."""
+"""Running the steps of a job: one over the parts that it has not finished, or one after the other."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import apache_beam as beam
 
 from curation.dataset import Job
 from jobs import progress
-from jobs.run_context import Run
+from jobs.run_context import Block, Run
 
 
 def for_each_part(
@@ -32,3 +32,22 @@ def for_each_part(
                 ),
                 len(waiting) // parts_a_worker,
             )
+
+
+class Each(beam.PTransform):
+    """One step for each of its tasks, once everything before it is done."""
+
+    def __init__(self, step: Callable[[int], int], tasks: Sequence[int]) -> None:
+        super().__init__()
+        self._step, self._tasks = step, list(tasks)
+
+    def expand(self, done: beam.PCollection[int]) -> beam.PCollection[int]:
+        tasks = self._tasks
+        return (
+            done
+            | "Done" >> beam.Map(lambda _: (0, b"")).with_output_types(Block)
+            | "Wait" >> beam.GroupByKey()
+            | "Tasks" >> beam.FlatMap(lambda _: tasks)
+            | "Spread" >> beam.Reshuffle()
+            | "Do" >> beam.Map(self._step)
+        )

@@ -25,21 +25,25 @@ from curation.dataset import (
     iterate_part,
     part_name,
     pretty_json,
+    read_manifest,
     read_part,
     write_parquet,
 )
 from curation.mixture import Group
+from curation.recipe import Copies
 from curation.scores import with_scores
 from curation.text.cut import cut, span_bytes
-from filters import decisions
+from filters import decisions, rehydration
 from filters.line_rules import LineCleaner
 from filters.policy import Policy, load_policy
+from filters.rehydration import Weights
 from jobs import progress
 from jobs.look_up import score_fingerprints
 from jobs.parts import for_each_part
+from jobs.passages import cut_passages
 from jobs.run_context import JobError, Run
 
-VERSION = 3
+VERSION = 4
 BATCH_ROWS = 4096
 PARTS_A_WORKER = 8  # parts take well under a second each
 
@@ -50,6 +54,7 @@ def decide_job(run: Run, annotated: Job, deduplicated: Job) -> Job:
         "version": VERSION,
         "policy": policy.model_dump(),
         "languages": run.recipe.select.languages,
+        "copies": run.recipe.select.copies,
         "signals": annotated.fingerprint,
         "scores": score_fingerprints(run.output, policy),
         "duplicates": deduplicated.fingerprint,
@@ -62,6 +67,7 @@ def select_job(run: Run, decided: Job) -> Job:
     described = {
         "version": VERSION,
         "mixture": select.mixture.model_dump(),
+        "rehydration": None if select.rehydration is None else select.rehydration.model_dump(),
         "rejected_text": select.rejected_text,
         "seed": run.recipe.seed,
         "decisions": decided.fingerprint,
@@ -72,8 +78,8 @@ def select_job(run: Run, decided: Job) -> Job:
 class DecidePart(beam.DoFn):
     """Writes one part of ``decisions/`` from its signals and duplicates."""
 
-    def __init__(self, job: Job, policy: Policy, languages: list[str]) -> None:
-        self._job, self._policy, self._languages = job, policy, languages
+    def __init__(self, job: Job, policy: Policy, languages: list[str], copies: Copies) -> None:
+        self._job, self._policy, self._languages, self._copies = job, policy, languages, copies
 
     def setup(self) -> None:
         self._domains = self._policy.cleaned_domains()
@@ -84,7 +90,7 @@ class DecidePart(beam.DoFn):
         name = f"{part_name(part)}.parquet"
         signals = with_scores(self._job.run, name, read_part(self._job.run, "signals", name), self._policy.scores())
         duplicates = read_part(self._job.run, "duplicates", name)
-        decided = decisions.decide(signals, duplicates, self._policy, self._languages)
+        decided = decisions.decide(signals, duplicates, self._policy, self._languages, self._copies)
         if self._domains:
             documents = iterate_part(self._job.run, "documents", name, BATCH_ROWS, ["text"])
             decided = decisions.clean(decided, documents, self._domains, self._cleaner, signals["mixture_kind"])
@@ -98,8 +104,11 @@ class DecidePart(beam.DoFn):
 class SelectPart(beam.DoFn):
     """Writes the documents of one part to ``curated/`` and ``rejected/``."""
 
-    def __init__(self, job: Job, rates: dict[Group, float], rejected_text: float, seed: int) -> None:
-        self._job, self._rates, self._rejected_text, self._seed = job, rates, rejected_text, seed
+    def __init__(
+        self, job: Job, decisions: str, rates: dict[Group, float], weights: Weights, rejected_text: float, seed: int
+    ) -> None:
+        self._job, self._decisions, self._rates, self._weights = job, decisions, rates, weights
+        self._rejected_text, self._seed = rejected_text, seed
 
     def process(self, part: int) -> Iterator[int]:
         self._job.write_record(part, self._write(part))
@@ -108,7 +117,7 @@ class SelectPart(beam.DoFn):
     def _write(self, part: int) -> Record:
         name = f"{part_name(part)}.parquet"
         run = self._job.run
-        decided = read_part(run, "decisions", name)
+        decided = read_part(run, self._decisions, name)
         duplicates = read_part(run, "duplicates", name, ["cluster_size", "keeper"])
         score = read_part(run, "signals", name, ["language_score"])
         table = pa.table({
@@ -153,6 +162,8 @@ class SelectPart(beam.DoFn):
         passes = pc.equal(pc.list_value_length(facts["reasons"]), 0).to_numpy(zero_copy_only=False)
         groups = zip(facts["language"].to_pylist(), facts["domain"].to_pylist(), strict=True)
         rate = np.array([self._rates.get(group, 0.0) for group in groups])
+        if self._weights:
+            rate = rate * rehydration.weights_of(facts["language"], facts["cluster_size"], self._weights)
         return mixture.copies(documents["id"].to_pylist(), rate, self._seed) * passes
 
     def _rejected(self, documents: pa.RecordBatch, facts: pa.Table) -> pa.RecordBatch:
@@ -203,7 +214,7 @@ def decide(run: Run, annotated: Job, deduplicated: Job) -> Job:
     if job.open():
         return job
     policy = load_policy(run.recipe.select.policy)
-    step = beam.ParDo(DecidePart(job, policy, run.recipe.select.languages))
+    step = beam.ParDo(DecidePart(job, policy, run.recipe.select.languages, run.recipe.select.copies))
     for_each_part(run, job, annotated.finished_parts(), lambda: step, PARTS_A_WORKER)
     funnel = decisions.merge([record["funnel"] for record in job.records()])
     if not sum(row["passed"] for row in funnel):
@@ -224,15 +235,19 @@ def select(run: Run, annotated: Job, deduplicated: Job) -> Job:
         JobError: the policy or the mixture leaves no document.
     """
     decided = decide(run, annotated, deduplicated)
+    if run.recipe.dedup.passages is not None:
+        decided = cut_passages(run, decided)
     job = select_job(run, decided)
     if job.open():
         progress.say(f"{job.name:<16} done already")
         return job
     recipe = run.recipe
     rows = decided.summary()["funnel"]
-    shares = mixture.shares({(r["language"], r["domain"]): r["passed_bytes"] for r in rows}, recipe.select.mixture)
+    (dataset,) = decided.datasets
+    weights, available = _weights(run, decided, rows)
+    shares = mixture.shares(available, recipe.select.mixture)
     rates = {group: share.rate for group, share in shares.items()}
-    step = beam.ParDo(SelectPart(job, rates, recipe.select.rejected_text, recipe.seed))
+    step = beam.ParDo(SelectPart(job, dataset, rates, weights, recipe.select.rejected_text, recipe.seed))
     for_each_part(run, job, annotated.finished_parts(), lambda: step, PARTS_A_WORKER)
     kept = _kept(job)
     if not any(counts["documents"] for counts in kept.values()):
@@ -242,8 +257,22 @@ def select(run: Run, annotated: Job, deduplicated: Job) -> Job:
             f"({recipe.select.mixture.budget:g}) or the shares of their domains"
         )
     storage.write_bytes(run.path("funnel.json"), pretty_json(_finish_funnel(rows, kept, shares)))
-    job.close({"decisions": decided.fingerprint}, {"groups": kept})
+    job.close({"decisions": decided.fingerprint}, {"groups": kept, "rehydration": weights})
     return job
+
+
+def _weights(run: Run, decided: Job, rows: list[Record]) -> tuple[Weights, dict[Group, float]]:
+    """Weights by language and size of cluster, and the bytes of each group when its documents are weighted."""
+    settings = run.recipe.select.rehydration
+    available = {(row["language"], row["domain"]): float(row["passed_bytes"]) for row in rows}
+    if settings is None:
+        return {}, available
+    (dataset,) = decided.datasets
+    found = [rehydration.sizes(read_part(run.output, dataset, name), read_part(run.output, "duplicates", name))
+             for name in sorted(read_manifest(run.output, dataset)["files"])]  # fmt: skip
+    sizes = rehydration.merge(found)
+    weights = rehydration.weights(sizes, settings)
+    return weights, available | rehydration.weighted_bytes(sizes, weights)
 
 
 def _finish_funnel(
