@@ -72,11 +72,15 @@ def run(recipe: RecipePath, output: Output = None, workers: Workers = 0, beam: B
 
 
 @app.command()
-def plan(recipe: RecipePath, output: Output = None) -> None:
+def plan(
+    recipe: RecipePath,
+    output: Output = None,
+    documents: Annotated[int | None, typer.Option(min=1, help="forecast deduplication of so many documents")] = None,
+) -> None:
     """Check the recipe, its policy and its inputs, and say what a run would do, before a minute is lost."""
     from jobs import pipeline
 
-    pipeline.print_plan(_open(recipe, output, 0, None))
+    pipeline.print_plan(_open(recipe, output, 0, None), documents)
 
 
 @app.command("what-if")
@@ -129,6 +133,17 @@ def calibrate_command(
     """Measure a policy's bounds per language on a trusted corpus, and show what they change."""
     settings = calibrate.Settings(method, percentile, least_documents, least_bytes, tuple(language or ()))
     calibrate_policy(reference.rstrip("/"), raw.rstrip("/") if raw else None, policy, output, settings)
+
+
+@app.command()
+def index(
+    runs: Annotated[list[str], typer.Argument(help="deduplicated runs or indexes, merged in this order")],
+    output: Annotated[str, typer.Option(help="folder or URL of the index")],
+) -> None:
+    """What later runs need to deduplicate against these (dedup.against), without their text; merges them."""
+    from jobs.index import write_index
+
+    write_index([run.rstrip("/") for run in runs], output.rstrip("/"))
 
 
 @app.command()

@@ -62,6 +62,9 @@ def sources(run: Run, annotated: Job) -> list[Source]:
                            "parameters cannot be compared: give both the same")  # fmt: skip
         if manifest["recipe"]["version"] != annotated.recipe["version"]:
             raise JobError(f"dedup.against: {path} was annotated by another version of glotmill; annotate it again")
+        if run.recipe.dedup.verify == "exact" and manifest["job"] == "index":
+            raise JobError(f"dedup.against: {path} is an index, without the text that verify: exact compares; "
+                           "give the run itself, or verify by signature")  # fmt: skip
         parts = {int(name[5:10]): file["rows"] for name, file in manifest["files"].items()}
         found += [Source(path, part, first + part, parts[part]) for part in sorted(parts)]
         first += max(parts, default=-1) + 1

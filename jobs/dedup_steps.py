@@ -221,7 +221,10 @@ class Steps:
         base = ["id", "content_hash", "sketch", "bands"]
         wanted = [*base, *(name for name in self._preference_columns() if name not in base)]
         scores = [name.removeprefix("score_") for name in wanted if name.startswith("score_")]
-        signals = with_scores(source.run, _file(source), read_part(source.run, "signals", _file(source)), scores)
+        signals = read_part(source.run, "signals", _file(source))
+        if self._is_index(signals):
+            wanted, scores = base, []
+        signals = with_scores(source.run, _file(source), signals, scores)
         taken = signals.select(wanted).take(rows).combine_chunks()
         url = self._url_hashes(source)[rows.to_numpy()] if self.recipe.dedup.same_url else None
         columns = {name: taken[name] for name in ("id", "content_hash", "sketch")} | {
@@ -235,10 +238,17 @@ class Steps:
             found = read_part(source.run, "duplicates", _file(source), ["keeper", "cluster_size"]).take(rows)
             columns["keeper"] = _settled(found["keeper"].combine_chunks(), source)
             columns["cluster_size"] = found["cluster_size"]
-        preferences = self._preferences(source, taken, rows)
+        if self._is_index(signals):  # settled documents are preferred to all others; among themselves by their ids
+            preferences = [pa.nulls(n, pa.float64())] * len(self.recipe.dedup.prefer)
+        else:
+            preferences = self._preferences(source, taken, rows)
         columns |= {f"preference_{i}": column for i, column in enumerate(preferences)}
         schema = self._candidates().schema
         return pa.table([columns[field.name] for field in schema], schema=schema)
+
+    @staticmethod
+    def _is_index(signals: pa.Table) -> bool:
+        return "language" not in signals.column_names
 
     def _shingles(self, source: Source, rows: pa.Array) -> pa.Array:
         if self.recipe.dedup.verify != "exact":

@@ -26,7 +26,7 @@ from filters.signals import SIGNALS
 from filters.what_if import OUTSIDE_POLICY
 from jobs import progress
 from jobs.errors import JobError
-from jobs.look_up import check_columns, decided_files, recorded_policy, rows_at
+from jobs.look_up import check_columns, decided_files, final_decisions, recorded_policy, rows_at
 
 BEGINNING = 600
 """Characters of the text to show."""

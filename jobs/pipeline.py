@@ -10,7 +10,6 @@ from rich.table import Table
 
 from curation import storage
 from curation.dataset import Job
-from curation.dedup.minhash import catch_probability
 from curation.readers.raw import RAW
 from curation.readers.units import plan_units
 from curation.recipe import Annotate, Input
@@ -18,6 +17,7 @@ from filters.annotate import Annotator
 from jobs import progress
 from jobs.annotate import annotate
 from jobs.dedup import dedup
+from jobs.dedup_forecast import DOCUMENT_BYTES, forecast_lines
 from jobs.order import ORDER
 from jobs.report import report
 from jobs.run_context import Run
@@ -78,7 +78,7 @@ def _numbers(row: dict[str, Any]) -> list[str]:
     return [*counts, f"{row['kept_bytes'] / 1e6:,.2f}", f"{row['asked_share']:.1%}", f"{row['got_share']:.1%}"]
 
 
-def print_plan(run: Run) -> None:
+def print_plan(run: Run, documents: int | None = None) -> None:
     """What a run would read and do.
 
     Raises:
@@ -103,12 +103,8 @@ def print_plan(run: Run) -> None:
     megabytes = sum(unit.bytes for unit in plan.units) / 1e6
     seconds = megabytes / ANNOTATE_MEGABYTES_PER_SECOND / workers
     progress.say(f"annotate: about {seconds:,.0f} s on {workers} workers")
-    minhash = run.recipe.annotate.minhash
-    caught = ", ".join(f"{s}: {catch_probability(s, minhash.bands, minhash.rows):.3f}" for s in (0.7, 0.8, 0.9))
-    progress.say(
-        f"dedup: {minhash.bands} bands of {minhash.rows} rows over {minhash.shingle}-unit shingles; "
-        f"probability to catch a pair at Jaccard {caught}"
-    )
+    for line in forecast_lines(run, documents or max(1, sum(unit.bytes for unit in plan.units) // DOCUMENT_BYTES)):
+        progress.say(line)
     progress.say(f"output: {run.output}")
 
 

@@ -35,7 +35,7 @@ def signals_of(rows: list[dict]) -> pa.Table:
 
 def duplicates_of(matches: list[str | None]) -> pa.Table:
     rows = [{"address": i, "candidates": i, "cluster": i, "cluster_size": 1, "keeper": i, "match": match,
-             "similarity": None} for i, match in enumerate(matches)]  # fmt: skip
+             "rank": int(match is not None), "similarity": None} for i, match in enumerate(matches)]  # fmt: skip
     return pa.Table.from_pylist(rows, schema=DUPLICATES)
 
 

@@ -6,6 +6,10 @@ from typing import Any
 
 import apache_beam as beam
 
+from curation.dataset import Job
+from curation.recipe import Passages, Repeated
+from jobs import passages
+
 GROUP, RESHUFFLE = "beam:transform:group_by_key:v1", "beam:transform:reshuffle:v1"
 
 
@@ -50,6 +54,16 @@ def test_only_dedup_groups_at_all_so_text_never_crosses_a_shuffle(finished):
     grouped = [sorted(shuffles(graph)) for graph in finished.graphs]
     steps = ("Candidates", "Connect", "Edges", "Keepers", "Keys", "Write")  # each waits for all of the one before
     assert grouped == [[], [f"{step}/Wait" for step in steps], [], [], []]
+
+
+def test_passages_wait_for_each_step_and_shuffle_no_text():
+    settings = Passages(lines=Repeated(), paragraphs=Repeated(), substring_bytes=100)
+    steps = passages.Steps(Job("run", "passages", ("passages",), "f", {}), settings, (0, 1), 1000)
+    pipeline = beam.Pipeline()
+    passages._graph(pipeline, steps)
+    graph = pipeline.to_runner_api()
+    order = ("Again", "Clean", "LineKeys", "Recurring", "Repeated", "Seeds", "Windows", "Write")
+    assert shuffles(graph) == {f"{step}/Wait": "kv(varint,bytes)" for step in order}
 
 
 def test_what_is_reshuffled_is_a_few_hundred_bytes_a_part(finished):

@@ -200,7 +200,7 @@ def test_text_is_not_read_to_decide_without_line_rules(finished, monkeypatch, tm
     recipe = finished.run.recipe
     part = select.DecidePart(
         select.Job(str(shutil.copytree(finished.run.output, tmp_path / "run")), "decide", ("decisions",), "f", {}),
-        select.load_policy(recipe.select.policy), recipe.select.languages,
+        select.load_policy(recipe.select.policy), recipe.select.languages, recipe.select.copies,
     )  # fmt: skip
     part.setup()
     assert list(part.process(0)) == [0]
