@@ -139,7 +139,7 @@ def main() -> None:
     recipe = Recipe.model_validate({
         "name": "scale", "output": str(arguments.folder),
         "inputs": [{"name": "web", "paths": ["-"], "format": "jsonl"}],
-        "dedup": {"prefer": ["longest"], "memory": 1 if arguments.rounds else 2 << 30},
+        "dedup": {"prefer": ["longest"], "verify": "signature", "memory": 1 if arguments.rounds else 2 << 30},
     })  # fmt: skip
     memory = Memory()
     memory.start()

@@ -212,7 +212,7 @@ class Passages(Strict):
 
 class Dedup(Strict):
     similarity: Fraction = 0.7  # Jaccard similarity to the kept document that a near duplicate must have
-    verify: Literal["signature", "exact"] = "signature"  # estimate it, or compute it from the sets of shingles
+    verify: Literal["exact", "signature"] = "exact"  # compute it from the sets of shingles, or estimate it
     prefer: list[Preference] = ["fewest_failures", "longest"]  # which document of a cluster is kept; then by id
     same_url: bool = False  # documents with one URL are duplicates too, such as visits of a page at different times
     against: list[str] = []  # earlier runs whose documents stay as they are: what is like them is not kept again

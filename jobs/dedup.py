@@ -1,5 +1,5 @@
-"""Job `dedup`: the bands and content hashes of ``signals/`` to ``duplicates/``. Text is neither read nor shuffled,
-unless the recipe asks for exact verification: then the documents of components are scanned once more.
+"""Job `dedup`: the bands and content hashes of ``signals/`` to ``duplicates/``. Text is never shuffled; that of
+documents with candidates is scanned once more to compare them exactly, unless the recipe is content with signatures.
 
 keys of groups of parts -> star edges by partition of the key -> components -> what the choice of a keeper needs, by
 group -> keepers, by partition of the component -> written by group, row-aligned with ``signals/``. Each step is a file
@@ -62,9 +62,6 @@ def sources(run: Run, annotated: Job) -> list[Source]:
                            "parameters cannot be compared: give both the same")  # fmt: skip
         if manifest["recipe"]["version"] != annotated.recipe["version"]:
             raise JobError(f"dedup.against: {path} was annotated by another version of glotmill; annotate it again")
-        if run.recipe.dedup.verify == "exact" and manifest["job"] == "index":
-            raise JobError(f"dedup.against: {path} is an index, without the text that verify: exact compares; "
-                           "give the run itself, or verify by signature")  # fmt: skip
         parts = {int(name[5:10]): file["rows"] for name, file in manifest["files"].items()}
         found += [Source(path, part, first + part, parts[part]) for part in sorted(parts)]
         first += max(parts, default=-1) + 1

@@ -232,7 +232,7 @@ class Steps:
             "cluster_size": pa.array(np.zeros(n, np.uint32)),
             "url_hash": pa.array(np.zeros(n, np.uint64) if url is None else url),
             "keys": keys.key_lists(taken["bands"].combine_chunks(), taken["content_hash"].combine_chunks(), url),
-            "shingles": self._shingles(source, rows),
+            "shingles": self._shingles(source, rows, self._is_index(signals)),
         }  # fmt: skip
         if source.run != self.job.run:
             found = read_part(source.run, "duplicates", _file(source), ["keeper", "cluster_size"]).take(rows)
@@ -250,8 +250,8 @@ class Steps:
     def _is_index(signals: pa.Table) -> bool:
         return "language" not in signals.column_names
 
-    def _shingles(self, source: Source, rows: pa.Array) -> pa.Array:
-        if self.recipe.dedup.verify != "exact":
+    def _shingles(self, source: Source, rows: pa.Array, is_index: bool) -> pa.Array:
+        if is_index or self.recipe.dedup.verify != "exact":
             return pa.nulls(len(rows), pa.list_(pa.uint32()))
         text = read_part(source.run, "documents", _file(source), ["text"]).take(rows)["text"].combine_chunks()
         scanner, pieces = Scanner(), []

@@ -56,7 +56,7 @@ def choose_keepers(candidates: pa.Table, least_similarity: float) -> Chosen:
     """Clusters of whole components of the graph of candidates (`candidates_schema`), in any order of rows.
 
     Settled documents come first; order is by the columns of preference, id, content and address. A pair is
-    similar by the exact Jaccard similarity of its sets of shingles where these are given, by its sketches elsewhere.
+    similar by the exact Jaccard similarity of its sets of shingles where both are given, by its sketches elsewhere.
     """
     n = candidates.num_rows
     if not n:
@@ -69,7 +69,7 @@ def choose_keepers(candidates: pa.Table, least_similarity: float) -> Chosen:
     sketches = np.frombuffer(b"".join(ordered["sketch"].to_pylist()), np.uint8).reshape(n, -1)
     content = content_halves(ordered["content_hash"].combine_chunks())
     key_bounds, keys = _lists(ordered["keys"])
-    exact = ordered["shingles"].null_count == 0
+    exact = ordered["shingles"].null_count < n
     shingle_bounds, shingles = (
         _lists(ordered["shingles"]) if exact else (np.zeros(n + 1, np.int64), np.empty(0, np.uint32))
     )
@@ -120,7 +120,7 @@ def _in_order(candidates: pa.Table) -> pa.Table:
 def _lists(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
     """Bounds int64[n+1] and values of a column of lists."""
     lists = column.combine_chunks()
-    count = pc.list_value_length(lists).to_numpy(zero_copy_only=False).astype(np.int64)
+    count = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False).astype(np.int64)
     return np.concatenate([[0], np.cumsum(count)]), lists.flatten().to_numpy()
 
 
@@ -171,7 +171,9 @@ def _assign(content, url, sketches, key_bounds, keys, shingle_bounds, shingles, 
                         for i in range(width):
                             equal += sketches[other, i] == sketches[row, i]
                         value = max(0.0, (equal / width - 1 / 256) / (1 - 1 / 256))  # as minhash.sketch_similarity
-                        if exact and value >= least - 0.25:
+                        known = (shingle_bounds[row + 1] > shingle_bounds[row]
+                                 and shingle_bounds[other + 1] > shingle_bounds[other])  # fmt: skip
+                        if exact and known and value >= least - 0.25:
                             value = _jaccard(shingles, shingle_bounds[other], shingle_bounds[other + 1],
                                              shingle_bounds[row], shingle_bounds[row + 1])  # fmt: skip
                         if value >= least:

@@ -44,8 +44,8 @@ def test_an_index_of_two_runs_finds_what_the_runs_themselves_do(corpus, deduplic
     second, _ = deduplicated("second", {f"b{n}": _text(corpus, 20 + n) for n in range(6)})
     new = {"n0": _text(corpus, 0), "n1": _text(corpus, 21) + " more words", "n2": _text(corpus, 50)}
     write_index([first, second], str(tmp_path / "index"))
-    _, expected = deduplicated("by-runs", new, against=[first, second])
-    _, found = deduplicated("by-index", new, against=[str(tmp_path / "index")])
+    _, expected = deduplicated("by-runs", new, against=[first, second], verify="signature")
+    _, found = deduplicated("by-index", new, against=[str(tmp_path / "index")], verify="signature")
     names = ("match", "similarity", "earlier_id", "cluster_size", "rank", "keeper")
     assert {k: [row[n] for n in names] for k, row in found.items()} == \
            {k: [row[n] for n in names] for k, row in expected.items()}  # fmt: skip
@@ -64,11 +64,16 @@ def test_indexes_merge_into_the_same_as_an_index_of_all_runs(corpus, deduplicate
     assert parquet and {name: merged[name] for name in parquet} == {name: all_files[name] for name in parquet}
 
 
-def test_an_index_has_no_text_for_exact_verification_and_says_so(corpus, deduplicated, tmp_path: Path) -> None:
-    first, _ = deduplicated("first", {"a": _text(corpus, 1)})
+def test_signatures_decide_where_an_index_has_no_text(corpus, deduplicated, tmp_path: Path) -> None:
+    text = _text(corpus, 1)
+    first, _ = deduplicated("first", {"a": text})
     write_index([first], str(tmp_path / "index"))
-    with pytest.raises(JobError, match="without the text"):
-        deduplicated("new", {"b": _text(corpus, 1)}, against=[str(tmp_path / "index")], verify="exact")
+    new = {"b": text + " with two more words", "c": _text(corpus, 2), "d": _text(corpus, 2) + " and one"}
+    _, found = deduplicated("new", new, against=[str(tmp_path / "index")], verify="exact")
+    _, signature = deduplicated("estimated", new, against=[str(tmp_path / "index")], verify="signature")
+    _, exact = deduplicated("exact", new, against=[first], verify="exact")
+    assert found["b"]["earlier_id"] == "a" and found["b"]["similarity"] == signature["b"]["similarity"]
+    assert found["c"]["similarity"] == exact["c"]["similarity"] != signature["c"]["similarity"]
 
 
 def test_runs_that_cannot_be_compared_are_refused(corpus, deduplicated, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ document = st.fixed_dictionaries({
     "keys": st.lists(st.integers(0, 6), max_size=3, unique=True),
     "content": st.integers(0, 9), "url_hash": st.integers(0, 3), "id": st.sampled_from("abc"),
     "preference_0": st.one_of(st.none(), st.sampled_from([0.0, 1.0])), "preference_1": st.sampled_from([-5.0, 3.0]),
-    "shingles": st.lists(st.integers(0, 9), unique=True).map(sorted),
+    "shingles": st.none() | st.lists(st.integers(0, 9), unique=True).map(sorted),
 })  # fmt: skip
 
 
@@ -43,7 +43,7 @@ def likeness(a: dict, b: dict, least: float) -> tuple[str, float] | None:
         return "exact", 1.0
     equal = sum(x == y for x, y in zip(a["sketch"], b["sketch"], strict=True))
     value = float(sketch_similarity(np.array(equal), WIDTH))
-    if a["shingles"] is not None and value >= least - 0.25:
+    if a["shingles"] and b["shingles"] and value >= least - 0.25:
         both, either = set(a["shingles"]) & set(b["shingles"]), set(a["shingles"]) | set(b["shingles"])
         value = len(both) / max(len(either), 1)
     if value >= least:
