@@ -130,12 +130,14 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--documents", type=int, default=2_000_000)
     parser.add_argument("--rounds", action="store_true")
+    parser.add_argument("--resume", action="store_true", help="go on where a killed run was")
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--like", help="a finished run whose sizes of clusters are taken")
     arguments = parser.parse_args()
     sizes, share = cluster_sizes(arguments.like)
     job = annotated(arguments.folder, arguments.documents, sizes, share)
-    shutil.rmtree(arguments.folder / "_jobs/dedup", ignore_errors=True)
+    if not arguments.resume:
+        shutil.rmtree(arguments.folder / "_jobs/dedup", ignore_errors=True)
     recipe = Recipe.model_validate({
         "name": "scale", "output": str(arguments.folder),
         "inputs": [{"name": "web", "paths": ["-"], "format": "jsonl"}],
