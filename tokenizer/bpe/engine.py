@@ -10,6 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tokenizer.bpe import merge_kernel as kernel
+from tokenizer.bpe.counts import arrays
 from tokenizer.bpe.merge_kernel import Changes
 from tokenizer.bpe.pair_table import LOAD, count_live, move, pair_table
 from tokenizer.bpe.queue import heapify
@@ -29,6 +30,22 @@ class Rules(NamedTuple):
     script_table: NDArray[np.uint64]  # uint64[0x110000], or empty to merge across scripts
 
 
+def frequency_floor(table: pa.Table, size: int, rules: Rules) -> int:
+    """A frequency below which no pair is merged on the way to ``size`` tokens, 1 or more; nearly always.
+
+    When the most frequent pair left occurs f times, every pretoken that occurs more often has become one token, and
+    different pretokens are different tokens. So f is no lower than the count of the pretoken at rank ``size`` + 1,
+    among those that can become one token. An eighth is added to the rank for pretokens that cannot because tokens of
+    their parts were made in other ways. Pairs rarer than the floor need not be kept: seven of eight.
+    """
+    if rules.script_table.size:
+        return 1
+    offsets, counts = arrays(table)[1:]
+    counts = counts[np.diff(offsets) <= rules.longest_token]
+    rank = size + size // 8
+    return max(1, int(np.partition(counts, -rank - 1)[-rank - 1])) if counts.size > rank else 1
+
+
 class Engine:
     """Merges pairs of tokens in the words of a count table until it is stopped."""
 
@@ -40,13 +57,18 @@ class Engine:
         merges: NDArray[np.int32],
         most_tokens: int,
         rules: Rules,
+        floor: int = 1,
     ) -> None:
         """Start with ``tokens``, of which ``byte_tokens`` int32[256] are the bytes, and ``merges`` int32[m, 3] applied.
 
-        ``most_tokens`` is the number of tokens to stop at. Raises ValueError for too many pretokens.
+        ``most_tokens`` is the number of tokens to stop at. Pairs that appear with fewer than ``floor`` occurrences are
+        forgotten. Raises ValueError for too many pretokens.
         """
         self._rules = rules
+        self._floor = floor
         self._most_tokens = most_tokens
+        self.too_rare = False
+        """Whether merging stopped because pairs rarer than ``floor`` may matter from there on."""
         room = max(most_tokens, len(tokens)) + 1
         self._tokens = build_tokens(
             tokens, room, whole_characters=rules.whole_characters, script_table=rules.script_table
@@ -66,14 +88,15 @@ class Engine:
             while True:
                 status = kernel.run(
                     self._symbols, self._tokens, self._pairs, self._queue, self._postings, self._changes, self._log,
-                    self._state, self._rules.reuse_tokens, self._rules.min_frequency, self._rules.longest_token,
-                    self._rules.script_table, self._most_tokens, pause,
+                    self._state, self._rules.reuse_tokens, self._rules.min_frequency, self._floor,
+                    self._rules.longest_token, self._rules.script_table, self._most_tokens, pause,
                 )  # fmt: skip
-                if status in (kernel.FINISHED, kernel.PAUSED):
+                if status in (kernel.FINISHED, kernel.TOO_RARE, kernel.PAUSED):
                     break
                 self._grow(status)
             yield self.merges_made
-            if status == kernel.FINISHED:
+            if status != kernel.PAUSED:
+                self.too_rare = status == kernel.TOO_RARE
                 return
 
     @property
@@ -108,10 +131,13 @@ class Engine:
             used = kernel.count_pairs(
                 self._symbols, self._tokens.properties, self._pairs, last_word, words, self._rules.longest_token
             )
-        listed = used + int(words.sum())
-        self._queue = np.empty((max(1 << 16, used + used // 2), 3), np.int64)
-        self._postings = np.empty(max(1 << 16, listed + listed // 4), np.int32)
-        queued, top = kernel.list_words(self._symbols, self._pairs, last_word, words, self._queue, self._postings)
+        frequent = self._pairs[:, 1] >= self._floor
+        pairs, listed = int(frequent.sum()), int(words[frequent].sum())
+        self._queue = np.empty((max(1 << 16, pairs + pairs // 2), 3), np.int64)
+        self._postings = np.empty(max(1 << 16, (pairs + listed) * 5 // 4), np.int32)
+        queued, top = kernel.list_words(
+            self._symbols, self._pairs, last_word, words, self._queue, self._postings, self._floor
+        )
         heapify(self._queue, queued)
         self._state[[kernel.QUEUED, kernel.POSTED, kernel.PAIRS]] = queued, top, used
 
@@ -129,7 +155,7 @@ class Engine:
                 placed_pair=np.empty(room, np.int32), placed_word=np.empty(room, np.int32)
             )
         elif status == kernel.GROW_PAIRS:
-            self._grow_pairs(int(self._state[kernel.LOST_BEFORE : kernel.GAINED + 1].sum()))
+            self._grow_pairs(int(self._state[kernel.GAINED]))
         elif status == kernel.GROW_QUEUE:
             self._queue = _longer(self._queue, len(self._queue) * 3 // 2 + int(self._state[kernel.GAINED]))
         else:

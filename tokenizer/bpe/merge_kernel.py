@@ -20,14 +20,14 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from tokenizer.bpe.pair_table import FREE, LOAD, change, pair_key, pair_of, slot_of
+from tokenizer.bpe.pair_table import FREE, LOAD, change, lose, pair_key, pair_of, slot_of
 from tokenizer.bpe.queue import COUNT, KEY, PLACE, drop_first, put, sift_down, sift_up
 from tokenizer.bpe.tokens import append_joined, find_joined, may_merge
 from tokenizer.bpe.words import HEADER, word_count
 from tokenizer.memory import prefetch
 
 # What ``run`` returns.
-FINISHED, PAUSED, GROW_TOKENS, GROW_LOG, GROW_SCRATCH, GROW_PAIRS, GROW_QUEUE, GROW_POSTINGS = range(8)
+FINISHED, PAUSED, TOO_RARE, GROW_TOKENS, GROW_LOG, GROW_SCRATCH, GROW_PAIRS, GROW_QUEUE, GROW_POSTINGS = range(9)
 # The entries of ``state``, int64.
 STAGE, TOKENS, MERGES, QUEUED, POSTED, PAIRS, LOST_BEFORE, LOST_AFTER, GAINED, PLACED, NEEDED, REUSED = range(12)
 STATE_SIZE = 12
@@ -149,13 +149,13 @@ def _symbols_of(symbols, postings, first, end):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _choose(symbols, tokens, pairs, queue, postings, changes, log, state, reuse, min_frequency, script_table):  # type: ignore[no-untyped-def]
+def _choose(symbols, tokens, pairs, queue, postings, changes, log, state, reuse, min_frequency, floor, script_table):  # type: ignore[no-untyped-def]
     """The first stage: merge the most frequent pair in its words and log it. PAUSED stands for "done, go on"."""
     if state[MERGES] == log.shape[0]:
         return GROW_LOG
     queued = state[QUEUED] = _refresh_first(pairs, queue, state[QUEUED], tokens, reuse)
-    if queued == 0 or queue[0, COUNT] < min_frequency:
-        return FINISHED
+    if queued == 0 or queue[0, COUNT] < max(floor, min_frequency):
+        return TOO_RARE if floor > min_frequency else FINISHED
     left, right = pair_of(queue[0, KEY])
     first = queue[0, PLACE]
     end = first + postings[first - 1]
@@ -171,6 +171,8 @@ def _choose(symbols, tokens, pairs, queue, postings, changes, log, state, reuse,
             return GROW_TOKENS
         append_joined(tokens, new, left, right, script_table)
         state[TOKENS] += 1
+    elif floor > 1:
+        return TOO_RARE  # a token that is there already gains pairs anew, of which rare ones may have been forgotten
     else:
         state[REUSED] += 1
     entry = log[state[MERGES]]
@@ -187,9 +189,12 @@ def _choose(symbols, tokens, pairs, queue, postings, changes, log, state, reuse,
 
 
 @njit(cache=True)
-def _recount(properties, pairs, changes, log, state, limit):  # type: ignore[no-untyped-def]
-    """The second stage: bring the table of pairs up to date; the counts of gained pairs become those of the table."""
-    if state[PAIRS] + state[LOST_BEFORE] + state[LOST_AFTER] + state[GAINED] > LOAD * pairs.shape[0]:
+def _recount(properties, pairs, changes, log, state, limit, floor):  # type: ignore[no-untyped-def]
+    """The second stage: bring the table of pairs up to date; the counts of gained pairs become those of the table.
+
+    Pairs that are new and rarer than ``floor`` are forgotten: a pair only loses occurrences once it is there.
+    """
+    if state[PAIRS] + state[GAINED] > LOAD * pairs.shape[0]:
         return GROW_PAIRS
     left, right = log[state[MERGES] - 1, LEFT], log[state[MERGES] - 1, RIGHT]
     gained, gained_index, lost, neighbours = changes.gained, changes.gained_index, changes.lost, changes.neighbours
@@ -198,25 +203,25 @@ def _recount(properties, pairs, changes, log, state, limit):  # type: ignore[no-
         x, y = pair_of(gained[i, PAIR])
         gained_index[BEFORE, x] = -1
         gained_index[AFTER, y] = -1
-        if may_merge(properties[x], properties[y], limit):
+        if gained[i, OCCURRENCES] >= floor and may_merge(properties[x], properties[y], limit):
             added += change(pairs, gained[i, PAIR], gained[i, OCCURRENCES])
         else:
             gained[i, OCCURRENCES] = 0
     for i in range(state[LOST_BEFORE]):
         x = neighbours[BEFORE, i]
         if may_merge(properties[x], properties[left], limit):
-            added += change(pairs, pair_key(x, left), -lost[BEFORE, x])
+            lose(pairs, pair_key(x, left), lost[BEFORE, x])
         lost[BEFORE, x] = 0
     for i in range(state[LOST_AFTER]):
         y = neighbours[AFTER, i]
         if may_merge(properties[right], properties[y], limit):
-            added += change(pairs, pair_key(right, y), -lost[AFTER, y])
+            lose(pairs, pair_key(right, y), lost[AFTER, y])
         lost[AFTER, y] = 0
     needed = np.int64(0)
     for i in range(state[GAINED]):
         if gained[i, OCCURRENCES] > 0:
             gained[i, OCCURRENCES] = pairs[slot_of(pairs, gained[i, PAIR]), 1]
-        if gained[i, OCCURRENCES] > 0:
+        if gained[i, OCCURRENCES] >= floor:
             needed += gained[i, WORDS] + 1
     state[PAIRS] += added
     state[NEEDED] = needed
@@ -225,7 +230,7 @@ def _recount(properties, pairs, changes, log, state, limit):  # type: ignore[no-
 
 
 @njit(cache=True)
-def _enqueue(queue, postings, changes, state):  # type: ignore[no-untyped-def]
+def _enqueue(queue, postings, changes, state, floor):  # type: ignore[no-untyped-def]
     """The third stage: queue the gained pairs, and list the words of each in ``postings`` after their number."""
     if state[QUEUED] + state[GAINED] > queue.shape[0]:
         return GROW_QUEUE
@@ -234,7 +239,7 @@ def _enqueue(queue, postings, changes, state):  # type: ignore[no-untyped-def]
     gained, placed_pair, placed_word = changes.gained, changes.placed_pair, changes.placed_word
     top, queued = state[POSTED], state[QUEUED]
     for i in range(state[GAINED]):
-        if gained[i, OCCURRENCES] <= 0:
+        if gained[i, OCCURRENCES] < floor:
             gained[i, WORDS] = -1
             continue
         words = gained[i, WORDS]
@@ -256,13 +261,15 @@ def _enqueue(queue, postings, changes, state):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def run(  # type: ignore[no-untyped-def]
-    symbols, tokens, pairs, queue, postings, changes, log, state, reuse, min_frequency, limit, script_table,
+    symbols, tokens, pairs, queue, postings, changes, log, state, reuse, min_frequency, floor, limit, script_table,
     most_tokens, most_merges,
 ):  # fmt: skip
     """Merge until there are ``most_tokens`` tokens (FINISHED) or ``most_merges`` merges (PAUSED), or see above.
 
     ``reuse``: a pair that makes a token there is already is merged into that token (as ``tokenizers`` does) rather than
-    never. ``limit``: of the length of tokens. ``min_frequency`` 1 or more: pairs below it are not merged.
+    never. ``limit``: of the length of tokens. ``min_frequency`` 1 or more: pairs below it are not merged. ``floor`` 1
+    or more: pairs that appear with fewer occurrences are forgotten, and where these may matter the loop stops as
+    TOO_RARE.
     """
     while True:
         if state[STAGE] == CHOOSE:
@@ -271,12 +278,12 @@ def run(  # type: ignore[no-untyped-def]
             if state[MERGES] >= most_merges:
                 return PAUSED
             status = _choose(
-                symbols, tokens, pairs, queue, postings, changes, log, state, reuse, min_frequency, script_table
+                symbols, tokens, pairs, queue, postings, changes, log, state, reuse, min_frequency, floor, script_table
             )
         elif state[STAGE] == RECOUNT:
-            status = _recount(tokens.properties, pairs, changes, log, state, limit)
+            status = _recount(tokens.properties, pairs, changes, log, state, limit, floor)
         else:
-            status = _enqueue(queue, postings, changes, state)
+            status = _enqueue(queue, postings, changes, state, floor)
         if status != PAUSED:
             return status
 
@@ -311,14 +318,14 @@ def count_pairs(symbols, properties, pairs, last_word, words, limit):  # type: i
 
 
 @njit(cache=True, nogil=True)
-def list_words(symbols, pairs, last_word, words, queue, postings):  # type: ignore[no-untyped-def]
-    """Queue all pairs and list their words; returns the entries of ``queue`` and ``postings``.
+def list_words(symbols, pairs, last_word, words, queue, postings, floor):  # type: ignore[no-untyped-def]
+    """Queue all pairs that occur ``floor`` times and list their words; returns entries of ``queue`` and ``postings``.
 
     ``last_word`` and ``words`` as `count_pairs` left them; they are used up.
     """
     queued, top = np.int64(0), np.int64(0)
     for slot in range(pairs.shape[0]):
-        if pairs[slot, 0] != FREE:
+        if pairs[slot, 1] >= floor:
             put(queue, queued, pairs[slot, 1], pairs[slot, 0], top + 1)
             queued += 1
             postings[top] = words[slot]
@@ -330,7 +337,7 @@ def list_words(symbols, pairs, last_word, words, queue, postings):  # type: igno
         stop = word + HEADER + symbols[word]
         for i in range(word + HEADER, stop - 1):
             slot = slot_of(pairs, pair_key(symbols[i], symbols[i + 1]))
-            if pairs[slot, 0] != FREE and last_word[slot] != word:
+            if pairs[slot, 1] >= floor and last_word[slot] != word:
                 last_word[slot] = word
                 postings[words[slot]] = word
                 words[slot] += 1

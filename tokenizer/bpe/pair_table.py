@@ -56,6 +56,14 @@ def change(table, key, by):  # type: ignore[no-untyped-def]
     return np.int64(new)
 
 
+@njit(cache=True)
+def lose(table, key, by):  # type: ignore[no-untyped-def]
+    """Take ``by`` off the value of ``key``, if it is there."""
+    slot = slot_of(table, key)
+    if table[slot, 0] == key:
+        table[slot, 1] -= by
+
+
 @njit(cache=True, nogil=True)
 def count_live(table):  # type: ignore[no-untyped-def]
     """Pairs whose value is not 0."""

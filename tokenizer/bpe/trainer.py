@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from tokenizer.bpe.checkpoint import read_checkpoint, training_fingerprint, write_checkpoint
 from tokenizer.bpe.counts import GROUP_COLUMNS, merge
-from tokenizer.bpe.engine import NO_LIMIT, Engine, Rules
+from tokenizer.bpe.engine import NO_LIMIT, Engine, Rules, frequency_floor
 from tokenizer.bpe.scripts import script_table
 from tokenizer.bpe.seeds import with_seeds
 from tokenizer.bpe.vocabulary import Vocabulary, byte_positions, extended_ids, initial_vocabulary
@@ -131,11 +131,15 @@ def _train(
     # When a token was made in two ways, the merges alone do not tell how often pairs occur in ``tokenizers``' count.
     if saved is not None and _reuses(resumed, start):
         resumed = start
+    floor = frequency_floor(table, size, rules)
     while True:
-        found, reused = _run(table, size, start, resumed, rules, progress, checkpoint, fingerprint)
-        if not reused or resumed is start:
+        found, engine = _run(table, size, start, resumed, rules, floor, progress, checkpoint, fingerprint)
+        if engine.too_rare:
+            resumed, floor = found, 1
+        elif not engine.tokens_reused or resumed is start:
             return found
-        resumed = start
+        else:
+            resumed = start
 
 
 def _run(
@@ -144,12 +148,13 @@ def _run(
     start: Vocabulary,
     resumed: Vocabulary,
     rules: Rules,
+    floor: int,
     progress: Progress | None,
     checkpoint: str | None,
     fingerprint: str,
-) -> tuple[Vocabulary, int]:
-    """The vocabulary, and how many merges re-used a token; training goes on from ``resumed``."""
-    engine = Engine(table, resumed.tokens, byte_positions(resumed.tokens), resumed.merges, size, rules)
+) -> tuple[Vocabulary, Engine]:
+    """The vocabulary, and the engine that found it; training goes on from ``resumed``."""
+    engine = Engine(table, resumed.tokens, byte_positions(resumed.tokens), resumed.merges, size, rules, floor)
     before = len(resumed.merges) - len(start.merges)
     most = size - len(start.tokens)
     for made in engine.run(REPORT_EVERY):
@@ -159,7 +164,7 @@ def _run(
             so_far = _with_log(resumed, engine)
             own = slice(len(start.merges), None)
             write_checkpoint(checkpoint, fingerprint, so_far.merges[own], so_far.counts[own])
-    return _with_log(resumed, engine), engine.tokens_reused
+    return _with_log(resumed, engine), engine
 
 
 def _with_log(vocabulary: Vocabulary, engine: Engine) -> Vocabulary:

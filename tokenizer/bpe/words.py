@@ -39,7 +39,7 @@ def build_words(table: pa.Table, byte_tokens: NDArray[np.int32], merges: NDArray
     symbols = np.empty(room, np.int32)
     longest = int(np.diff(offsets).max(initial=0))
     used = _fill(data, offsets, counts, byte_tokens, merge_ranks(merges), symbols, np.empty(longest, np.int64))
-    return symbols if used == room else symbols[:used].copy()
+    return symbols[:used]
 
 
 def merge_ranks(merges: NDArray[np.int32]) -> NDArray[np.int64]:
