@@ -1,13 +1,15 @@
-"""BPE training from pretoken counts against the trainer of ``tokenizers``, on the same texts with the same result.
+"""BPE training from pretoken counts against other trainers, on the same texts; with `tokenizers` the same result.
 
     python benchmarks/bpe_training.py TEXT.parquet... [--megabytes 40] [--size 32000] [--runs 3] [--threads 1]
+                                      [--peer-python PYTHON]
 
-The texts are a random sample of the column ``text``. Each run is a process of its own, ours and theirs in turn. Ours
-loads its compiled code from Numba's cache, which is reported apart. Theirs trains from an iterator of texts; how long
-it takes to read and count them is measured by a run that merges nothing, and "merge" is the difference. ``--threads``
-sets RAYON_NUM_THREADS; ours uses one thread. Reported are medians: CPU seconds of all threads (which other work on the
-machine disturbs least), wall seconds, and the highest resident memory of the process, of which the texts and the
-interpreter are part in both cases.
+The texts are a random sample of the column ``text``. Each run is a process of its own, all in turn. Ours loads its
+compiled code from Numba's cache, which is reported apart. ``tokenizers`` reads, cuts and counts texts until its
+iterator ends; what comes after that is "train", as ours is from the counts to the vocabulary. ``--threads`` sets
+RAYON_NUM_THREADS; ours uses one thread. ``--peer-python`` has rustbpe (with the pattern of Qwen2) and gigabpe (which
+has that of GPT-2 alone) installed. Reported are medians: CPU seconds of all threads (which other work on the machine
+disturbs least), wall seconds, and the highest resident memory of the process, of which the texts and the interpreter
+are part in all cases.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +73,7 @@ def run_ours(texts: pa.Array, size: int) -> dict[str, Any]:
     for start in range(0, len(texts), BATCH_ROWS):
         counter.add(texts[start : start + BATCH_ROWS])
     table = counter.table()
+    del counter
     counting = clock.lap()
     trained = train_exact(table, size)
     training = clock.lap()
@@ -100,10 +104,17 @@ def run_tokenizers(texts: pa.Array, size: int) -> dict[str, Any]:
         vocab_size=size, initial_alphabet=sorted(byte_characters()), show_progress=False, min_frequency=0
     )
     tokenizer = build_pipeline()
-    batches = (texts[start : start + BATCH_ROWS].to_pylist() for start in range(0, len(texts), BATCH_ROWS))
     clock = Clock()
-    tokenizer.train_from_iterator(batches, trainer)
-    return _result(tokenizer.to_str(), all=clock.lap())
+    counting: dict[str, float] = {}
+
+    def batches() -> Iterator[list[str]]:
+        for start in range(0, len(texts), BATCH_ROWS):
+            yield texts[start : start + BATCH_ROWS].to_pylist()
+        counting.update(clock.lap())
+
+    tokenizer.train_from_iterator(batches(), trainer)
+    merging = clock.lap()
+    return _result(tokenizer.to_str(), count=counting, train=merging, export={"cpu": 0.0, "wall": 0.0})
 
 
 def _result(built: str, **measured: Any) -> dict[str, Any]:
@@ -113,19 +124,17 @@ def _result(built: str, **measured: Any) -> dict[str, Any]:
     return {"hash": hashlib.sha256(built.encode()).hexdigest(), "peak_mib": peak} | measured
 
 
-RUNS = {
-    "ours": run_ours,
-    "default mode": run_default,
-    "tokenizers": run_tokenizers,
-    "tokenizers counts": run_tokenizers,
-}
+RUNS = {"ours": run_ours, "default mode": run_default, "tokenizers": run_tokenizers}
+PEERS = ("rustbpe", "gigabpe")
 
 
-def run_in_process(name: str, texts: Path, size: int, threads: int) -> dict[str, Any]:
+def run_in_process(name: str, texts: Path, size: int, threads: int, peer_python: str | None) -> dict[str, Any]:
     environment = os.environ | {"RAYON_NUM_THREADS": str(threads), "OMP_NUM_THREADS": "1"}
-    size = 256 if name == "tokenizers counts" else size
     command = [sys.executable, __file__, str(texts), "--size", str(size), "--child", name]
     environment["PYTHONPATH"] = str(Path(__file__).parents[1])
+    if name in PEERS:
+        script = Path(__file__).parent / "peers" / "bpe_peer.py"
+        command = [str(peer_python), str(script), name, str(texts), str(size), str(threads)]
     done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result
@@ -145,6 +154,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=32_000)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--peer-python")
     parser.add_argument("--child", choices=RUNS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
@@ -157,36 +167,41 @@ def main() -> None:
         with pa.ipc.new_file(path, pa.schema([("text", pa.large_string())])) as writer:
             writer.write_table(pa.table({"text": texts}))
         for name in ("ours", "default mode"):  # compile
-            run_in_process(name, path, arguments.size, 1)
-        runs: dict[str, list[dict[str, Any]]] = {name: [] for name in RUNS}
+            run_in_process(name, path, arguments.size, 1, None)
+        names = [*RUNS, *(PEERS if arguments.peer_python else ())]
+        runs: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
         for _ in range(arguments.runs):
-            for name in RUNS:
-                runs[name].append(run_in_process(name, path, arguments.size, arguments.threads))
+            for name in names:
+                runs[name].append(run_in_process(name, path, arguments.size, arguments.threads, arguments.peer_python))
     report(runs, pc.sum(pc.binary_length(texts)).as_py() / 1e6, len(texts), arguments)
 
 
 def report(runs: dict[str, list[dict[str, Any]]], megabytes: float, documents: int, arguments: Any) -> None:
-    ours, theirs, reading = runs["ours"], runs["tokenizers"], runs["tokenizers counts"]
+    ours, theirs = runs["ours"], runs["tokenizers"]
     identical = {run["hash"] for run in ours} == {run["hash"] for run in theirs}
     print(f"{megabytes:.1f} MB, {documents:,} documents, {ours[0]['pretokens']:,} distinct pretokens;", end=" ")
     print(f"{arguments.size:,} tokens, {arguments.runs} runs, RAYON_NUM_THREADS={arguments.threads}")
     print(f"tokenizer.json identical: {identical}")
-    print(f"{'':<28}{'ours':>10}{'tokenizers':>12}{'ratio':>8}")
+    print(f"{'':<28}{'ours':>10}{'tokenizers':>12}{'times':>8}")
     for clock in ("cpu", "wall"):
-        count, merging = median(ours, "count", clock), median(ours, "train", clock)
-        total = count + merging + median(ours, "export", clock)
-        their_count, their_total = median(reading, "all", clock), median(theirs, "all", clock)
-        rows = (
-            ("count", count, their_count),
-            ("merge", merging, their_total - their_count),
-            ("all", total, their_total),
-        )
-        for what, mine, other in rows:
-            print(f"{f'{what}, {clock} seconds':<28}{mine:>10.2f}{other:>12.2f}{other / mine:>8.1f}")
-    peaks = median(ours, "peak_mib"), median(theirs, "peak_mib")
-    print(f"{'peak memory, MiB':<28}{peaks[0]:>10.0f}{peaks[1]:>12.0f}{peaks[1] / peaks[0]:>8.1f}")
+        for what in ("count", "train"):
+            row(f"{what}, {clock} seconds", median(ours, what, clock), median(theirs, what, clock))
+        row(f"all, {clock} seconds", total(ours, clock), total(theirs, clock))
+    row("peak memory, MiB", median(ours, "peak_mib"), median(theirs, "peak_mib"))
+    for name in PEERS:
+        if name in runs:
+            all_, peak = median(runs[name], "all", "cpu"), median(runs[name], "peak_mib")
+            print(f"{name:<12} {all_:>8.2f} CPU seconds, {all_ / total(ours, 'cpu'):.1f} times ours; {peak:.0f} MiB")
     print(f"ours, loading compiled code and tables, cpu seconds: {median(ours, 'load', 'cpu'):.2f}")
     print(f"default mode, merge, cpu seconds: {median(runs['default mode'], 'train', 'cpu'):.2f}")
+
+
+def row(what: str, mine: float, other: float) -> None:
+    print(f"{what:<28}{mine:>10.2f}{other:>12.2f}{other / mine:>8.1f}")
+
+
+def total(runs: list[dict[str, Any]], clock: str) -> float:
+    return sum(median(runs, what, clock) for what in ("count", "train", "export"))
 
 
 if __name__ == "__main__":
