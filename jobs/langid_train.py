@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +14,7 @@ from rich.table import Table
 from curation.langid import specialist, specialist_training
 from curation.langid.evaluation import language_code
 from curation.langid.specialist import Specialist, Weights
+from curation.langid.specialist_training import WordLists
 from curation.text.normalize import normalize
 from curation.text.scan import Scanner
 from jobs import progress
@@ -20,27 +22,39 @@ from jobs.errors import JobError
 from jobs.quality_read import ColumnNames, open_files
 
 
-def train_specialist(
-    inputs: list[str], held_out: list[str], columns: ColumnNames, languages: list[str], output: str
-) -> None:
-    """Fit, balance on ``held_out`` where given, and save; the same files give the same bytes.
+class TrainingFiles(NamedTuple):
+    """Files, patterns or folders of labelled texts."""
+
+    inputs: list[str]  # to fit on; the texts of a file are of one source
+    words: list[str]  # words of two of the languages
+    held_out: list[str]  # to balance the languages on
+
+
+class _Texts(NamedTuple):
+    text: pa.Array  # binary[n]
+    labels: list[str]  # codes
+    files: list[str]  # that they come from
+
+
+def train_specialist(files: TrainingFiles, columns: ColumnNames, languages: list[str], output: str) -> None:
+    """Fit, balance where there are held-out texts, and save; the same files give the same bytes.
 
     Raises:
-        JobError: a file cannot be read, or there are not at least two languages.
+        JobError: a file cannot be read, there are not at least two languages, or the words are not of two of them.
         PlanError: a column is missing.
     """
-    text, labels = _read("input", inputs, columns, languages)
+    read = _read("input", files.inputs, columns, languages)
     try:
-        fitted = specialist_training.train(text, labels)
+        fitted = specialist_training.train(read.text, read.labels, sources=read.files, lists=_lists(files, columns))
     except ValueError as error:
-        raise JobError(f"{', '.join(inputs)}: {error}") from error
-    counts = Counter(labels)
-    progress.say(f"{len(labels):,} texts, {len(fitted.units):,} units kept")
-    if held_out:
-        other, expected = _read("held-out", held_out, columns, list(fitted.labels))
-        target = np.array([fitted.labels.index(label) for label in expected])
-        fitted = specialist_training.calibrate(fitted, _probabilities(fitted, other), target)
-        right = _probabilities(fitted, other).argmax(axis=1) == target
+        raise JobError(f"{', '.join(files.inputs + files.words)}: {error}") from error
+    counts = Counter(read.labels)
+    progress.say(f"{len(read.labels):,} texts, {len(fitted.units):,} units kept")
+    if files.held_out:
+        other = _read("held-out", files.held_out, columns, list(fitted.labels))
+        target = np.array([fitted.labels.index(label) for label in other.labels])
+        fitted = specialist_training.calibrate(fitted, _probabilities(fitted, other.text), target)
+        right = _probabilities(fitted, other.text).argmax(axis=1) == target
         _print(counts, {name: right[target == number] for number, name in enumerate(fitted.labels)})
     path = Path(output)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -48,18 +62,26 @@ def train_specialist(
     progress.say(f"specialist: {path} ({path.stat().st_size:,} bytes)")
 
 
-def _read(what: str, paths: list[str], columns: ColumnNames, languages: list[str]) -> tuple[pa.Array, list[str]]:
+def _lists(files: TrainingFiles, columns: ColumnNames) -> WordLists | None:
+    if not files.words:
+        return None
+    read = _read("words", files.words, columns, [])
+    return WordLists(pc.cast(read.text, pa.string()).to_pylist(), read.labels)
+
+
+def _read(what: str, paths: list[str], columns: ColumnNames, languages: list[str]) -> _Texts:
     wanted = set(map(language_code, languages))
-    texts, labels = [], []
+    texts, labels, sources = [], [], []
     for file in open_files(what, paths, columns):
         for read, given in file.documents:
             codes = [language_code(label) if label else "" for label in given.to_pylist()]
             rows = [row for row, code in enumerate(codes) if code and (not wanted or code in wanted)]
             texts.append(read.batch["text"].take(pa.array(rows, pa.int64())))
             labels += [codes[row] for row in rows]
+            sources += [file.path] * len(rows)
     if not labels:
         raise JobError(f"no text in {', '.join(sorted(wanted)) or 'any language'} in {', '.join(paths)}")
-    return pc.cast(pa.chunked_array(texts).combine_chunks(), pa.large_binary()), labels
+    return _Texts(pc.cast(pa.chunked_array(texts).combine_chunks(), pa.large_binary()), labels, sources)
 
 
 def _probabilities(fitted: Weights, text: pa.Array) -> np.ndarray:

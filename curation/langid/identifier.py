@@ -27,8 +27,11 @@ LEAST_LETTERS = 3
 PROSE_SHARE = 0.5
 """Share of its characters, white space aside, that a line in Latin script needs in words (see `scripts.count`): code,
 tables of numbers and lists of files have less."""
-FIRST = 1.3
-"""Weight of the language of a document's first line, so that of two languages in equal parts the first is its own."""
+FIRST, FRAME = 1.3, 2.0
+"""Weights of the language of a document's first line, so that of two languages in equal parts the first is its own; the
+second where the last line is in it too, as where a page in one language teaches or quotes another."""
+FRAME_LETTERS = 12
+"""Letters of these lines, weighted as in `labels.DENSITY`; shorter lines are passed over."""
 KANA_SHARE = 0.1
 """Share of kana among the Han characters and kana of a line from which it is Japanese."""
 _UNKNOWN = -1
@@ -142,10 +145,11 @@ class Identifier:
             lines.probability[asked] = np.take_along_axis(found, order, axis=1) * shared
 
 
-def _first(document: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """The first line of each document that has a label: int64[...]."""
-    rows = np.flatnonzero(known)
-    return rows[np.append(True, document[rows][1:] != document[rows][:-1])] if len(rows) else rows
+def _ends(document: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The first and the last chosen line of each document that has any: int64[...] each."""
+    rows = np.flatnonzero(chosen)
+    turns = np.flatnonzero(document[rows][1:] != document[rows][:-1])
+    return rows[np.append(0, turns + 1)[: len(rows)]], rows[np.append(turns, len(rows) - 1)[: len(rows)]]
 
 
 def told_apart(lines: Lines, bounds: np.ndarray, label: np.ndarray) -> np.ndarray:
@@ -211,7 +215,7 @@ def main_script(letters: np.ndarray, code: np.ndarray | None = None) -> np.ndarr
 
 def documents(lines: Lines, bounds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The label of each document and its probability, means over the letters of its lines, weighted by what they say
-    (`labels.DENSITY`). Between two languages nearly as strong that of the first line wins.
+    (`labels.DENSITY`). Between two languages nearly as strong that of the first line wins, and of the first and last.
 
     Returns:
         int16[n] positions in LABELS, -1 where no line has a label; float32[n].
@@ -225,9 +229,10 @@ def documents(lines: Lines, bounds: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     mass = np.bincount(place, (lines.probability * says[:, None])[known], (len(bounds) - 1) * width)
     mass = mass.reshape(-1, width).astype(np.float64)
     total = np.bincount(document, says * known[:, 0], len(bounds) - 1)
-    first = _first(document, known[:, 0])
-    mass[document[first], lines.label[first, 0]] *= FIRST
+    first, last = _ends(document, known[:, 0] & (says >= FRAME_LETTERS))
+    framed = np.where(lines.label[first, 0] == lines.label[last, 0], FRAME, FIRST)
+    mass[document[first], lines.label[first, 0]] *= framed
     best = mass.argmax(axis=1)
-    mass[document[first], lines.label[first, 0]] /= FIRST
+    mass[document[first], lines.label[first, 0]] /= framed
     score = mass[np.arange(len(best)), best] / np.maximum(total, 1)
     return np.where(total > 0, best, _UNKNOWN).astype(np.int16), np.minimum(score, 1).astype(np.float32)

@@ -48,6 +48,13 @@ def test_a_specialist_is_trained_from_labelled_files(tmp_path: Path, glotmill) -
         assert said.code == 0, said.err
     assert "60 texts" in said.out + said.err and "1.000" in said.out + said.err
     assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
+    words = [("kerana", "ms"), ("karena", "id"), ("sakit", "ms"), ("sakit", "id")]
+    table = pa.table({"text": [word for word, _ in words], "language": [label for _, label in words]})
+    pq.write_table(table, tmp_path / "words.parquet")
+    said = glotmill("langid", "train", "--input", f"{tmp_path}/labelled.parquet", *chosen, "--words",
+                    f"{tmp_path}/words.parquet", "--output", f"{tmp_path}/listed.npz")  # fmt: skip
+    assert said.code == 0 and "1.000" in said.out + said.err, said.err
+    assert (tmp_path / "listed.npz").read_bytes() != (tmp_path / "one.npz").read_bytes()
     said = glotmill("langid", "train", "--input", f"{tmp_path}/labelled.parquet", "--language", "ms", "--output",
                     f"{tmp_path}/three.npz")  # fmt: skip
     assert said.code == 1 and "the training text has 1: ms" in said.err

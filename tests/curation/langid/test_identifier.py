@@ -73,6 +73,16 @@ def test_program_code_and_tables_do_not_decide(identify: Identify) -> None:
     assert found.language[1].as_py() not in CODES or found.score[1] < 0.5
 
 
+def test_of_two_languages_the_one_that_frames_the_page_is_its_own(identify: Identify) -> None:
+    """A German page that quotes more English than it has German, up to twice; headings of one word decide nothing."""
+    german = ["Diese Übung ist für Anfänger.", "Schreiben Sie die Lösung in Ihr Heft."]
+    english = ["The library opens at nine.", "We went to the market together.", "My sister lives in the city."]
+    texts = ["\n".join([german[0], *english, german[1]]), "\n".join([*german, *english]),
+             "\n".join(["Home", german[0], *english, german[1], "Top"]), "\n".join([english[0], *german, english[1]]),
+             "\n".join([german[0], *english, *english, german[1]])]  # fmt: skip
+    assert identify(texts).language.to_pylist() == ["de", "en", "de", "en", "en"]
+
+
 @pytest.mark.parametrize("text", ["", " \n\t", "12 34", "🙂🙂 🎉", "---\n***", "ab"])
 def test_text_without_words_is_undetermined(identify: Identify, text: str) -> None:
     found = identify([text, "Ein deutscher Satz über das Wetter am Wochenende."])

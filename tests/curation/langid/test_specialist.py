@@ -9,7 +9,7 @@ import pytest
 
 from curation.langid import specialist
 from curation.langid.specialist import Specialist, Weights
-from curation.langid.specialist_training import Training, calibrate, train
+from curation.langid.specialist_training import Training, WordLists, calibrate, train
 from curation.text.scan import Scanner
 
 SHARED = ["rumah", "jalan", "besar", "kecil", "makan", "minum", "orang", "hari", "ini", "itu", "dan", "yang", "untuk"]
@@ -67,6 +67,39 @@ def test_balancing_evens_out_the_languages(fitted: Weights) -> None:
     assert (probabilities(leaning, texts).argmax(axis=1) == 0).mean() > 0.7
     balanced = calibrate(leaning, probabilities(leaning, texts), target)
     assert (probabilities(balanced, texts).argmax(axis=1) == target).all()
+
+
+def test_word_lists_say_that_a_word_is_of_both_languages() -> None:
+    """In the text, "polisi" is of one language; the lists know better, and keep the words that differ apart."""
+    own = [(word, language) for language, words in OWN.items() for word in words[:3]]
+    listed = own + [(word, language) for language in OWN for word in [*SHARED, "polisi"]]
+    lists = WordLists([word for word, _ in listed], [language for _, language in listed])
+    texts, labels = sentences("aa", 300, 1) + sentences("bb", 300, 2), ["aa"] * 300 + ["bb"] * 300
+    sources = ["one", "two"] * 300
+    fitted = train(pa.array(texts, pa.large_string()), labels, Training(), sources, lists)
+    weight = {unit: int(row[1]) - int(row[0]) for unit, row in zip(fitted.units, fitted.weights, strict=True)}
+    assert 0 < weight["polisi"] < 0.75 * weight["karena"] and weight["kerana"] < -weight["polisi"]
+    assert fitted.bias[0] == fitted.bias[1]
+    for number, language in enumerate(fitted.labels):
+        assert (probabilities(fitted, sentences(language, 50, 3)).argmax(axis=1) == number).all()
+
+
+def test_a_source_keeps_its_topic_to_itself() -> None:
+    """A word of one source's topic, in one language there, weighs less than one that sources agree on."""
+    rows = [(f"{word} {topic} rumah", language, source)
+            for language, word in (("aa", "kerana"), ("bb", "karena"))
+            for source, topic in (("one", f"topik{language}"), ("two", "lain")) for _ in range(100)]  # fmt: skip
+    texts, labels, sources = ([row[column] for row in rows] for column in range(3))
+    lists = WordLists(["rumah", "rumah"], ["aa", "bb"])
+    fitted = train(pa.array(texts, pa.large_string()), labels, Training(), sources, lists)
+    weight = {unit: int(row[0]) - int(row[1]) for unit, row in zip(fitted.units, fitted.weights, strict=True)}
+    assert 0 < weight["topikaa"] < weight["kerana"] and weight.get("rumah", 0) == 0
+
+
+def test_word_lists_of_other_languages_are_refused() -> None:
+    text = pa.array(["a b", "c d"] * 2, pa.large_string())
+    with pytest.raises(ValueError, match="tell two of aa, bb apart; these are of aa, cc"):
+        train(text, ["aa", "bb"] * 2, lists=WordLists(["a", "b"], ["aa", "cc"]))
 
 
 def test_what_cannot_be_trained_on_is_said() -> None:
