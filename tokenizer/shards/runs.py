@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -134,8 +135,10 @@ def cut(tokens: Iterable[int] | NDArray[Any], shard_tokens: int) -> list[tuple[i
     wanted = np.arange(1, shards, dtype=np.float64) * total / max(1, shards)
     above = np.searchsorted(before, wanted)
     nearer = above - (wanted - before[above - 1] < before[above] - wanted)
-    bounds = np.unique(np.concatenate([[0], nearer, [len(before) - 1]]))
-    return [(int(a), int(b)) for a, b in zip(bounds[:-1], bounds[1:], strict=True) if before[b] > before[a]]
+    inner = nearer[(before[nearer] > 0) & (before[nearer] < total)]
+    _, kept = np.unique(before[inner], return_index=True)  # no shard is empty
+    bounds = [0, *inner[kept].tolist(), len(before) - 1]
+    return list(pairwise(bounds)) if total else []
 
 
 @njit(cache=True, nogil=True)

@@ -196,7 +196,8 @@ def _bytes_of(array: NDArray[Any]) -> Any:
 def _write_whole(path: Path, data: Any) -> tuple[str, list[str]]:
     """Write under a temporary name, flush to the disk, then rename: ``path`` never holds half a file.
 
-    ``data`` is a buffer of bytes. Returns the sha256 (hex) and the xxh3-64 (hex) of each block, computed while a block is in the processor's cache.
+    ``data`` is a buffer of bytes. Returns the sha256 (hex) and the xxh3-64 (hex) of each block, computed while a block
+    is in the processor's cache.
     """
     temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}")
     sha256, blocks, view = hashlib.sha256(), [], memoryview(data)

@@ -1,0 +1,184 @@
+"""The commands `glotmill shards inspect`, `verify`, `stats`, `decode`, `diff` and `export`."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Column, Table
+
+from curation import storage
+from jobs import progress
+from jobs.errors import JobError
+
+# What reads shards loads Numba: only these commands import it.
+
+shards = typer.Typer(no_args_is_help=True, help="Look into token shards, check them, hand them to other trainers.")
+Directory = Annotated[str, typer.Argument(help="folder or URL of a token dataset, such as runs/demo/shards/train")]
+AsJson = Annotated[bool, typer.Option("--json", help="as JSON")]
+TokenizerFile = Annotated[
+    str | None, typer.Option(help="its tokenizer.json; by default that of the run the shards lie in")
+]
+
+
+@contextmanager
+def _local(directory: str) -> Iterator[str]:
+    """The dataset in a local folder, downloaded for the block where it lies on an object store.
+
+    Raises:
+        JobError: what is done with it finds damage, or does not fit it.
+    """
+    from tokenizer.shards.format import ShardDamaged
+
+    try:
+        with tempfile.TemporaryDirectory(prefix="glotmill-") as temporary:
+            yield storage.download_folder(directory.rstrip("/"), temporary)
+    except (ShardDamaged, IndexError, ValueError) as error:
+        raise JobError(str(error)) from error
+
+
+@contextmanager
+def _tokenizer(directory: str, given: str | None) -> Iterator[str]:
+    """A local path of the dataset's tokenizer.json.
+
+    Raises:
+        JobError: there is none.
+    """
+    run = directory.rstrip("/").rsplit("/", 2)[0] if storage.is_remote(directory) else Path(directory).absolute()
+    url = given or storage.join(str(run.parent.parent) if isinstance(run, Path) else run, "tokenizer", "tokenizer.json")
+    if not storage.exists(url):
+        raise JobError(f"no tokenizer at {url}: say where it is, --tokenizer FOLDER/tokenizer.json")
+    with tempfile.TemporaryDirectory(prefix="glotmill-") as temporary:
+        path = Path(temporary, "tokenizer.json")
+        path.write_bytes(storage.read_bytes(url))
+        yield str(path)
+
+
+@shards.command()
+def inspect(directory: Directory, as_json: AsJson = False) -> None:
+    """What a dataset is: counts, tokenizer, settings and where it comes from, as its manifest says."""
+    from tokenizer.shards.inspect import describe
+
+    with _local(directory) as folder:
+        found = describe(folder) | {"directory": directory}
+    if as_json:
+        print(json.dumps(found, indent=1, ensure_ascii=False))
+        return
+    sizes = found["tokens_per_shard"]
+    rows = {
+        "documents": f"{found['documents']:,}",
+        "tokens": f"{found['tokens']:,} as {found['dtype']}",
+        "text": f"{found['utf8_bytes'] / 1e6:,.1f} MB",
+        "shards": f"{found['shards']:,} of {min(sizes):,} to {max(sizes):,} tokens",
+        "on disk": f"{found['disk_bytes'] / 1e6:,.1f} MB",
+        "tokenizer": f"{found['tokenizer']['vocabulary_size']:,} ids, sha256 {found['tokenizer']['fingerprint']}",
+        "control tokens": ", ".join(f"{name} = {id_}" for name, id_ in found["tokenizer"]["special_tokens"].items()),
+        "fingerprint": found["fingerprint"],
+        "settings": json.dumps(found["recipe"].get("shards", found["recipe"])),
+        "made from": json.dumps(found["parents"]),
+    }
+    table = Table(box=None, show_header=False)
+    for name, value in rows.items():
+        table.add_row(name, value)
+    progress.console.print(table)
+
+
+@shards.command()
+def verify(directory: Directory) -> None:
+    """Read every byte and check it; names damaged blocks by shard and range of bytes. Fails when there are any."""
+    from tokenizer.shards.check import check
+
+    problems = 0
+    with _local(directory) as folder:
+        for problem in check(folder):
+            problems += 1
+            progress.say(problem)
+    if problems:
+        raise JobError(f"{directory}: {problems:,} problems")
+    progress.say(f"{directory}: every byte is as it was written")
+
+
+@shards.command()
+def stats(directory: Directory, as_json: AsJson = False) -> None:
+    """Documents and tokens by language, domain, source and quality tier, and how long documents are."""
+    from tokenizer.shards.inspect import statistics
+
+    with _local(directory) as folder:
+        found = statistics(folder)
+    if as_json:
+        print(json.dumps(found, indent=1, ensure_ascii=False))
+        return
+    for field in ("language", "domain", "source", "tier"):
+        _print_groups(field, found[f"by_{field}"])
+    if found["lengths"]:
+        said = ", ".join(f"{name} {value:,.0f}" for name, value in found["lengths"].items())
+        progress.say(f"tokens of a document: {said}")
+    table = Table(
+        "tokens of a document", *(Column(name, justify="right") for name in ("documents", "tokens")), box=None
+    )
+    for lower, bar in found["histogram"].items():
+        low = int(lower)
+        table.add_row(f"{low:,} to {2 * low - 1:,}" if low else "0", f"{bar['documents']:,}", f"{bar['tokens']:,}")
+    progress.console.print(table)
+
+
+def _print_groups(field: str, groups: dict[str, dict[str, Any]]) -> None:
+    names = ("documents", "tokens", "share", "MB", "bytes per token")
+    table = Table(field, *(Column(name, justify="right") for name in names), box=None)
+    total = sum(group["tokens"] for group in groups.values()) or 1
+    for name, group in sorted(groups.items(), key=lambda item: -item[1]["tokens"]):
+        ratio = group["bytes_per_token"]
+        table.add_row(
+            name, f"{group['documents']:,}", f"{group['tokens']:,}", f"{group['tokens'] / total:.1%}",
+            f"{group['utf8_bytes'] / 1e6:,.2f}", "" if ratio is None else f"{ratio:.2f}",
+        )  # fmt: skip
+    progress.console.print(table)
+
+
+@shards.command()
+def decode(
+    directory: Directory,
+    doc: Annotated[int, typer.Option(min=0, help="number of the document, from 0")],
+    tokenizer: TokenizerFile = None,
+) -> None:
+    """The text of one document."""
+    from tokenizer.shards.inspect import decode_document
+
+    with _local(directory) as folder, _tokenizer(directory, tokenizer) as file:
+        print(decode_document(folder, file, doc))
+
+
+@shards.command()
+def diff(
+    first: Directory,
+    second: Annotated[str, typer.Argument(help="folder or URL of another")],
+    samples: Annotated[int, typer.Option(min=0, help="documents to list of each kind of difference")] = 5,
+) -> None:
+    """What differs between two datasets: settings, and documents by their content. Fails when anything does."""
+    from tokenizer.shards.diff import KINDS
+    from tokenizer.shards.diff import diff as compare
+
+    with _local(first) as a, _local(second) as b:
+        found = compare(a, b, samples)
+    for key, one, other in found.settings:
+        progress.say(f"{key}: {_shown(one)} | {_shown(other)}")
+    for kind, meaning in KINDS.items():
+        progress.say(f"{found.texts[kind]:,} texts {meaning}")
+        for content, row_a, row_b in found.samples[kind] if kind != "same" else ():
+            where = [f"document {row:,} of {name}" for row, name in ((row_a, first), (row_b, second)) if row >= 0]
+            progress.say(f"  {content}: {', '.join(where)}")
+    if found.same_bytes:
+        progress.say("all shard files are the same bytes")
+    elif found.same_documents:
+        progress.say("the same documents with the same tokens, in another order or other shards")
+    if found.settings or not found.same_bytes:
+        raise typer.Exit(1)
+
+
+def _shown(value: Any) -> str:
+    return "absent" if value is None else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,82 @@
+"""Going through a token dataset shard by shard, every byte verified before it is used; memory is that of one shard."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+
+from tokenizer.shards.format import BLOCK_BYTES, META_DTYPE, TOKEN_DTYPES, ShardDamaged, load_manifest, parse_index
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One shard: ``lengths`` int64[n], ``meta`` META_DTYPE[n], ``tokens`` uint16/uint32[total], a memory map."""
+
+    directory: Path
+    record: dict[str, Any]  # its entry in the manifest
+    lengths: NDArray[np.int64]
+    meta: NDArray[np.void]
+    tokens: NDArray[np.unsignedinteger[Any]]
+
+    @property
+    def name(self) -> str:
+        return str(self.record["name"])
+
+    @property
+    def offsets(self) -> NDArray[np.int64]:
+        """Where documents begin and end among the tokens: int64[n+1]."""
+        offsets = np.zeros(self.lengths.size + 1, np.int64)
+        np.cumsum(self.lengths, out=offsets[1:])
+        return offsets
+
+    def path(self, suffix: str) -> Path:
+        return self.directory / f"{self.name}.{suffix}"
+
+
+def walk(directory: str | Path, verify_tokens: bool = True) -> Iterator[Shard]:
+    """The shards of the dataset in a local folder, in order.
+
+    Without ``verify_tokens`` their tokens are not read; they are verified only as far as their size.
+    Raises FileNotFoundError without a manifest, ShardDamaged for a file that does not match it, naming the bytes.
+    """
+    folder = Path(directory)
+    for record in load_manifest(directory)["shards"]:
+        index, meta = (_checked(folder, record, suffix) for suffix in ("idx", "meta"))
+        lengths = parse_index(index, record["dtype"], f"{record['name']}.idx")
+        yield Shard(folder, record, lengths, np.frombuffer(meta, META_DTYPE), _tokens(folder, record, verify_tokens))
+
+
+def _checked(folder: Path, record: dict[str, Any], suffix: str) -> bytes:
+    path = folder / f"{record['name']}.{suffix}"
+    data = path.read_bytes() if path.is_file() else b""
+    if hashlib.sha256(data).hexdigest() != record["files"][suffix]["sha256"]:
+        raise ShardDamaged(f"{path} is missing or not as its manifest says: copy or write the shard again.")
+    return data
+
+
+def _tokens(folder: Path, record: dict[str, Any], verify: bool) -> NDArray[Any]:
+    path, size = folder / f"{record['name']}.bin", record["files"]["bin"]["bytes"]
+    found = path.stat().st_size if path.is_file() else -1
+    if found != size:
+        state = "is missing" if found < 0 else f"has {found:,} bytes, its manifest says {size:,}"
+        raise ShardDamaged(f"{path} {state}: copy or write the shard again.")
+    dtype = TOKEN_DTYPES[record["dtype"]]
+    if not size:
+        return np.zeros(0, dtype)
+    tokens = np.memmap(path, dtype, mode="r")
+    blocks = record["blocks"] if verify else ()
+    for block, expected in enumerate(blocks):
+        start, stop = block * BLOCK_BYTES, min((block + 1) * BLOCK_BYTES, size)
+        if xxhash.xxh3_64_hexdigest(tokens[start // dtype.itemsize : stop // dtype.itemsize].data) != expected:
+            raise ShardDamaged(
+                f"{path}: block {block}, bytes {start:,} to {stop - 1:,}, does not match its checksum: copy or write "
+                "the shard again."
+            )
+    return tokens
