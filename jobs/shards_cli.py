@@ -6,8 +6,9 @@ import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Column, Table
@@ -15,6 +16,9 @@ from rich.table import Column, Table
 from curation import storage
 from jobs import progress
 from jobs.errors import JobError
+
+if TYPE_CHECKING:
+    from tokenizer.shards.export.links import Exported
 
 # What reads shards loads Numba: only these commands import it.
 
@@ -182,3 +186,65 @@ def diff(
 
 def _shown(value: Any) -> str:
     return "absent" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+class Layout(StrEnum):
+    MEGATRON = "megatron"
+    DATATROVE = "datatrove"
+    OLMO = "olmo"
+    TORCHTITAN = "torchtitan"
+    MDS = "mds"
+    LITDATA = "litdata"
+    PARQUET = "parquet"
+    JSONL = "jsonl"
+
+
+@shards.command()
+def export(
+    directory: Directory,
+    out: Annotated[str, typer.Argument(help="folder or URL to write, which holds nothing yet")],
+    *,
+    layout: Annotated[Layout, typer.Option(help="whose trainer is to read it; the first four are links, not copies")],
+    sequence_length: Annotated[
+        int | None,
+        typer.Option(min=1, help="tokens of a sample: mds, else documents; litdata needs it, litgpt's context and one"),
+    ] = None,
+    tokenizer: TokenizerFile = None,
+) -> None:
+    """Hand the shards to another trainer: its names and indexes beside the same files, or its own format."""
+    if sequence_length is not None and layout not in (Layout.MDS, Layout.LITDATA):
+        raise JobError(f"--sequence-length is for mds and litdata; {layout} holds whole documents")
+    with _local(directory) as folder:
+        exported = _export(directory, folder, out.rstrip("/"), layout, sequence_length, tokenizer)
+    unit = "documents" if sequence_length is None else f"samples of {sequence_length:,} tokens"
+    progress.say(f"{out}: {exported.samples:,} {unit}, {exported.tokens:,} tokens")
+    if exported.linked:
+        progress.say(
+            f"{exported.linked:,} files are links to {directory}: the same bytes on disk, so do not write to them"
+        )
+    if exported.left_out:
+        progress.say(f"left out: the last {exported.left_out:,} tokens, which fill no sample")
+
+
+def _export(
+    directory: str, folder: str, out: str, layout: Layout, sequence_length: int | None, tokenizer: str | None
+) -> Exported:
+    from tokenizer.shards.export.columns import write_jsonl, write_parquet
+    from tokenizer.shards.export.links import link
+    from tokenizer.shards.export.litdata import write_litdata
+    from tokenizer.shards.export.mds import write_mds
+
+    match layout:
+        case Layout.MDS:
+            return write_mds(folder, out, sequence_length)
+        case Layout.LITDATA:
+            if sequence_length is None:
+                raise JobError("litdata needs --sequence-length: for litgpt, its context length and one more")
+            return write_litdata(folder, out, sequence_length)
+        case Layout.PARQUET:
+            return write_parquet(folder, out)
+        case Layout.JSONL:
+            with _tokenizer(directory, tokenizer) as file:
+                return write_jsonl(folder, out, file)
+        case _:
+            return link(folder, out, layout)

@@ -16,6 +16,15 @@ from tokenizer.shards.format import BLOCK_BYTES, META_DTYPE, TOKEN_DTYPES, Shard
 
 
 @dataclass(frozen=True)
+class Batch:
+    """Documents that follow each other: ``tokens`` uint16/uint32[total], ``offsets`` int64[n+1], META_DTYPE[n]."""
+
+    tokens: NDArray[np.unsignedinteger[Any]]
+    offsets: NDArray[np.int64]
+    meta: NDArray[np.void]
+
+
+@dataclass(frozen=True)
 class Shard:
     """One shard: ``lengths`` int64[n], ``meta`` META_DTYPE[n], ``tokens`` uint16/uint32[total], a memory map."""
 
@@ -35,6 +44,15 @@ class Shard:
         offsets = np.zeros(self.lengths.size + 1, np.int64)
         np.cumsum(self.lengths, out=offsets[1:])
         return offsets
+
+    def batches(self, most_tokens: int) -> Iterator[Batch]:
+        """The documents in order, ``most_tokens`` at a time; a longer document is a batch by itself."""
+        offsets, first = self.offsets, 0
+        while first < self.lengths.size:
+            stop = max(first + 1, int(np.searchsorted(offsets, offsets[first] + most_tokens, side="right")) - 1)
+            tokens = self.tokens[offsets[first] : offsets[stop]]
+            yield Batch(tokens, offsets[first : stop + 1] - offsets[first], self.meta[first:stop])
+            first = stop
 
     def path(self, suffix: str) -> Path:
         return self.directory / f"{self.name}.{suffix}"
