@@ -89,3 +89,48 @@ def test_a_folder_without_shards_is_one_clear_error(glotmill, tmp_path):
     for command in (["inspect"], ["verify"], ["stats"], ["decode", "--doc", "0"]):
         said = glotmill("shards", command[0], str(tmp_path), *command[1:])
         assert said.code == 1 and "it is no token dataset" in said.err + said.out or "--tokenizer" in said.err
+
+
+LINKS = ("megatron", "datatrove", "olmo", "torchtitan")
+OTHERS = ("mds", "litdata", "parquet", "jsonl")
+
+
+@pytest.mark.parametrize("layout", [*LINKS, *OTHERS])
+def test_export_says_what_it_wrote(glotmill, shards, tmp_path, layout):
+    length = ["--sequence-length", "65"] if layout == "litdata" else []
+    said = glotmill("shards", "export", str(shards / "train"), str(tmp_path / "out"), "--layout", layout, *length)
+    manifest = open_shards(shards / "train").manifest
+    assert said.code == 0, said.err
+    if layout == "litdata":
+        left = manifest["tokens"] % 65
+        assert f"{manifest['tokens'] // 65:,} samples of 65 tokens, {manifest['tokens'] - left:,} tokens" in said.out
+        assert f"left out: the last {left} tokens" in said.out
+    else:
+        assert f"{manifest['documents']:,} documents, {manifest['tokens']:,} tokens" in said.out
+    assert ("are links to" in said.out) == (layout in LINKS)
+
+
+def test_exported_text_is_the_curated_text(glotmill, finished, shards, tmp_path):
+    assert glotmill("shards", "export", str(shards / "validation"), str(tmp_path), "--layout", "jsonl").code == 0
+    [path] = tmp_path.glob("*.jsonl")
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    curated = {row["address"]: row for row in finished.read("curated").to_pylist()}
+    assert len(rows) == open_shards(shards / "validation").num_documents
+    for row in rows:
+        expected = curated[row["address"]]
+        assert {name: row[name] for name in ("text", "language", "domain", "source")} == {
+            name: expected[name] for name in ("text", "language", "domain", "source")
+        }
+
+
+def test_exports_that_cannot_be_are_refused(glotmill, shards, tmp_path):
+    (tmp_path / "used").mkdir()
+    (tmp_path / "used" / "mine").write_text("mine")
+    for arguments, message in (
+        (["new", "--layout", "litdata"], "litdata needs --sequence-length"),
+        (["new", "--layout", "olmo", "--sequence-length", "8"], "olmo holds whole documents"),
+        (["used", "--layout", "parquet"], "is not empty"),
+    ):
+        said = glotmill("shards", "export", str(shards / "train"), str(tmp_path / arguments[0]), *arguments[1:])
+        assert said.code == 1 and message in said.err
+        assert not (tmp_path / "new").exists()
