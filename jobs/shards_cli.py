@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 shards = typer.Typer(no_args_is_help=True, help="Look into token shards, check them, hand them to other trainers.")
 Directory = Annotated[str, typer.Argument(help="folder or URL of a token dataset, such as runs/demo/shards/train")]
+MANIFEST = "manifest.json"
 AsJson = Annotated[bool, typer.Option("--json", help="as JSON")]
 TokenizerFile = Annotated[
     str | None, typer.Option(help="its tokenizer.json; by default that of the run the shards lie in")
@@ -31,8 +32,8 @@ TokenizerFile = Annotated[
 
 
 @contextmanager
-def _local(directory: str) -> Iterator[str]:
-    """The dataset in a local folder, downloaded for the block where it lies on an object store.
+def _local(directory: str, *endings: str) -> Iterator[str]:
+    """The dataset in a local folder, downloaded for the block where it lies on an object store, or files that end so.
 
     Raises:
         JobError: what is done with it finds damage, or does not fit it.
@@ -41,7 +42,7 @@ def _local(directory: str) -> Iterator[str]:
 
     try:
         with tempfile.TemporaryDirectory(prefix="glotmill-") as temporary:
-            yield storage.download_folder(directory.rstrip("/"), temporary)
+            yield storage.download_folder(directory.rstrip("/"), temporary, endings or ("",))
     except (ShardDamaged, IndexError, ValueError) as error:
         raise JobError(str(error)) from error
 
@@ -68,7 +69,7 @@ def inspect(directory: Directory, as_json: AsJson = False) -> None:
     """What a dataset is: counts, tokenizer, settings and where it comes from, as its manifest says."""
     from tokenizer.shards.inspect import describe
 
-    with _local(directory) as folder:
+    with _local(directory, MANIFEST) as folder:
         found = describe(folder) | {"directory": directory}
     if as_json:
         print(json.dumps(found, indent=1, ensure_ascii=False))
@@ -112,7 +113,7 @@ def stats(directory: Directory, as_json: AsJson = False) -> None:
     """Documents and tokens by language, domain, source and quality tier, and how long documents are."""
     from tokenizer.shards.inspect import statistics
 
-    with _local(directory) as folder:
+    with _local(directory, MANIFEST, ".idx", ".meta") as folder:
         found = statistics(folder)
     if as_json:
         print(json.dumps(found, indent=1, ensure_ascii=False))
@@ -151,9 +152,13 @@ def decode(
     tokenizer: TokenizerFile = None,
 ) -> None:
     """The text of one document."""
-    from tokenizer.shards.inspect import decode_document
+    from tokenizer.shards.format import load_manifest
+    from tokenizer.shards.inspect import decode_document, shard_of
 
-    with _local(directory) as folder, _tokenizer(directory, tokenizer) as file:
+    with _local(directory, MANIFEST) as folder:
+        name = shard_of(load_manifest(folder), doc)[0]["name"]
+    files = [MANIFEST, *(f"/{name}.{suffix}" for suffix in ("idx", "bin", "meta"))]
+    with _local(directory, *files) as folder, _tokenizer(directory, tokenizer) as file:
         print(decode_document(folder, file, doc))
 
 

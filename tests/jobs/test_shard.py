@@ -181,6 +181,16 @@ def test_runs_are_removed_in_the_end_and_other_settings_make_new_ones(finished, 
         assert not (shards.parent / folder).exists()
 
 
+def test_runs_that_a_kill_at_the_very_end_left_are_removed_by_the_next_run(sharded):
+    shards = sharded()
+    for folder in ("encoded", "_jobs/encode"):
+        (shards.parent / folder).mkdir()
+        (shards.parent / folder / "left").write_bytes(b"of a killed run")
+    before = _bytes(shards)
+    assert _bytes(sharded()) == before
+    assert not (shards.parent / "encoded").exists() and not (shards.parent / "_jobs/encode").exists()
+
+
 def test_units_hold_whole_parts_in_order():
     files = {f"language={x}/domain=web/part-{n:05d}.parquet": {"bytes": 10} for x in ("de", "en") for n in range(4)}
     units = plan_units(files, 120)

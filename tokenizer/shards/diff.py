@@ -80,7 +80,7 @@ def _flat(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
 def _documents(folder: str | Path, side: int, number: int, passes: int) -> NDArray[np.void]:
     """The documents of one pass: DOCUMENT_DTYPE[n]."""
     pieces, row = [np.zeros(0, DOCUMENT_DTYPE)], 0
-    for shard in walk(folder, verify_tokens=number == 0):
+    for shard in walk(folder):
         content = np.ascontiguousarray(shard.meta["content_hash"]).view("<u8").reshape(-1, 2)
         rows = np.flatnonzero(content[:, 1] % np.uint64(passes) == number)
         piece = np.zeros(rows.size, DOCUMENT_DTYPE)

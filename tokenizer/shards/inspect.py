@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from tokenizer.decoding import Decoder
 from tokenizer.pretokens import END_OF_TEXT
 from tokenizer.shards.format import TABLES, load_manifest
-from tokenizer.shards.reader import open_shards
 from tokenizer.shards.walk import walk
 
 QUANTILES = {"min": 0.0, "10 %": 0.1, "median": 0.5, "90 %": 0.9, "99 %": 0.99, "max": 1.0}
@@ -46,7 +45,7 @@ def statistics(directory: str | Path) -> dict[str, Any]:
     names = {field: manifest[table] for field, table in TABLES.items()} | {"tier": [str(tier) for tier in range(256)]}
     groups: dict[str, dict[str, Counter[str]]] = {field: {} for field in names}
     documents_of: Counter[int] = Counter()  # by length; there are far fewer lengths than documents
-    for shard in walk(directory, verify_tokens=False):
+    for shard in walk(directory, with_tokens=False):
         documents_of.update(dict(zip(*(a.tolist() for a in np.unique(shard.lengths, return_counts=True)), strict=True)))
         for field, groups_of in groups.items():
             _count(groups_of, shard.meta[field], names[field], shard.lengths, shard.meta["utf8_bytes"])
@@ -97,15 +96,31 @@ def _histogram(documents_of: Counter[int]) -> dict[str, dict[str, int]]:
     return {str(lower): dict(bar) for lower, bar in sorted(bars.items())}
 
 
-def decode_document(directory: str | Path, tokenizer_json: str | Path, i: int) -> str:
-    """The text of document ``i``, without the end-of-text token that closes it.
+def shard_of(manifest: dict[str, Any], i: int) -> tuple[dict[str, Any], int]:
+    """The manifest's entry of the shard that holds document ``i``, and the document's number in it.
 
-    Raises ValueError when ``tokenizer_json`` is not the tokenizer the dataset was made with, and as ``ShardSet.read``.
+    Raises IndexError when there is no such document.
     """
-    shards = open_shards(directory)
-    check_tokenizer(directory, shards.manifest, tokenizer_json)
-    tokens = shards.document(i)
-    if tokens.size and tokens[-1] == shards.manifest["tokenizer"]["special_tokens"].get(END_OF_TEXT):
+    within = i
+    for record in manifest["shards"] if i >= 0 else ():
+        if within < record["documents"]:
+            return record, within
+        within -= record["documents"]
+    raise IndexError(f"Document {i:,} is not among the dataset's {manifest['documents']:,} documents.")
+
+
+def decode_document(directory: str | Path, tokenizer_json: str | Path, i: int) -> str:
+    """The text of document ``i``, without the end-of-text token that closes it; opens only the shard that holds it.
+
+    Raises IndexError as ``shard_of``, ValueError when ``tokenizer_json`` is not the tokenizer the dataset was made
+    with, and ShardDamaged.
+    """
+    manifest = load_manifest(directory)
+    check_tokenizer(directory, manifest, tokenizer_json)
+    record, within = shard_of(manifest, i)
+    shard = next(walk(directory, only=record["name"]))
+    tokens = shard.tokens[shard.offsets[within] : shard.offsets[within + 1]]
+    if tokens.size and tokens[-1] == manifest["tokenizer"]["special_tokens"].get(END_OF_TEXT):
         tokens = tokens[:-1]
     text: str = Decoder(tokenizer_json).decode(tokens, np.array([0, tokens.size]))[0].as_py()
     return text

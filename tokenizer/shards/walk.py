@@ -58,17 +58,21 @@ class Shard:
         return self.directory / f"{self.name}.{suffix}"
 
 
-def walk(directory: str | Path, verify_tokens: bool = True) -> Iterator[Shard]:
-    """The shards of the dataset in a local folder, in order.
+def walk(directory: str | Path, with_tokens: bool = True, only: str | None = None) -> Iterator[Shard]:
+    """The shards of the dataset in a local folder, in order, or ``only`` the one of this name.
 
-    Without ``verify_tokens`` their tokens are not read; they are verified only as far as their size.
+    Without ``with_tokens`` their token files are not read.
+
     Raises FileNotFoundError without a manifest, ShardDamaged for a file that does not match it, naming the bytes.
     """
     folder = Path(directory)
     for record in load_manifest(directory)["shards"]:
+        if only not in (None, record["name"]):
+            continue
         index, meta = (_checked(folder, record, suffix) for suffix in ("idx", "meta"))
         lengths = parse_index(index, record["dtype"], f"{record['name']}.idx")
-        yield Shard(folder, record, lengths, np.frombuffer(meta, META_DTYPE), _tokens(folder, record, verify_tokens))
+        tokens = _tokens(folder, record) if with_tokens else np.zeros(0, TOKEN_DTYPES[record["dtype"]])
+        yield Shard(folder, record, lengths, np.frombuffer(meta, META_DTYPE), tokens)
 
 
 def _checked(folder: Path, record: dict[str, Any], suffix: str) -> bytes:
@@ -79,7 +83,7 @@ def _checked(folder: Path, record: dict[str, Any], suffix: str) -> bytes:
     return data
 
 
-def _tokens(folder: Path, record: dict[str, Any], verify: bool) -> NDArray[Any]:
+def _tokens(folder: Path, record: dict[str, Any]) -> NDArray[Any]:
     path, size = folder / f"{record['name']}.bin", record["files"]["bin"]["bytes"]
     found = path.stat().st_size if path.is_file() else -1
     if found != size:
@@ -89,8 +93,7 @@ def _tokens(folder: Path, record: dict[str, Any], verify: bool) -> NDArray[Any]:
     if not size:
         return np.zeros(0, dtype)
     tokens = np.memmap(path, dtype, mode="r")
-    blocks = record["blocks"] if verify else ()
-    for block, expected in enumerate(blocks):
+    for block, expected in enumerate(record["blocks"]):
         start, stop = block * BLOCK_BYTES, min((block + 1) * BLOCK_BYTES, size)
         if xxhash.xxh3_64_hexdigest(tokens[start // dtype.itemsize : stop // dtype.itemsize].data) != expected:
             raise ShardDamaged(
