@@ -3,6 +3,9 @@
 # workers, and compare every file with an uninterrupted run.
 #
 #   benchmarks/kill_and_resume.sh RECIPE FOLDER
+#
+# The recipe should make a dozen work units and shards or more: see annotate.unit_bytes, shards.unit_bytes and
+# shards.shard_tokens.
 set -euo pipefail
 recipe=$1 folder=$2
 glotmill=${GLOTMILL:-glotmill}

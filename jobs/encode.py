@@ -21,7 +21,7 @@ from curation.dataset import Job, Record, fingerprint, read_manifest, read_part
 from curation.dedup.keys import content_halves
 from curation.recipe import Recipe, Shards, Tiers
 from curation.schema import ADDRESS_ROW_BITS
-from curation.scores import SCORE_PREFIX, with_scores
+from curation.scores import SCORE_PREFIX, dataset, score_names, with_scores
 from jobs.errors import JobError
 from jobs.parts import for_each_part
 from jobs.run_context import Run
@@ -159,25 +159,35 @@ class EncodeUnit(beam.DoFn):
 
 
 def tiers(run: str, file: str, address: np.ndarray, settings: Tiers) -> np.ndarray:
-    """The quality tier of each document of a file of ``curated/``: uint8[n].
-
-    Raises:
-        JobError: there is no such signal, or it is not a number.
-    """
-    part = file.rsplit("/", 1)[1]
-    name = settings.signal
+    """The quality tier of each document of a file of ``curated/``: uint8[n]."""
+    part, name = file.rsplit("/", 1)[1], settings.signal
     is_score = name.startswith(SCORE_PREFIX)
-    try:
-        signals = read_part(run, "signals", part, ["address"] if is_score else ["address", name])
-        column = with_scores(run, part, signals, [name.removeprefix(SCORE_PREFIX)] if is_score else [])[name]
-        value = column.cast(pa.float64()).take(pa.array(address & ((1 << ADDRESS_ROW_BITS) - 1))).to_numpy()
-    except (KeyError, FileNotFoundError, pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise JobError(
-            f"shards.tiers.signal: '{name}' is no number of every document ({error}); `glotmill signals` lists "
-            f"the signals, and {SCORE_PREFIX}NAME is a score of the recipe"
-        ) from error
+    signals = read_part(run, "signals", part, ["address"] if is_score else ["address", name])
+    column = with_scores(run, part, signals, [name.removeprefix(SCORE_PREFIX)] if is_score else [])[name]
+    rows = pa.array(address & ((1 << ADDRESS_ROW_BITS) - 1))
+    value = column.cast(pa.float64()).take(rows).to_numpy()
     graded: np.ndarray = np.where(np.isnan(value), 0, 1 + np.searchsorted(settings.bounds, value, side="right"))
     return graded.astype(np.uint8)
+
+
+def tier_fingerprint(run: Run) -> str | None:
+    """Fingerprint of what the recipe grades documents by, None where by nothing.
+
+    Raises:
+        JobError: there is no such signal or score, or it is not a number.
+    """
+    if run.recipe.shards.tiers is None:
+        return None
+    name, signals = run.recipe.shards.tiers.signal, read_manifest(run.output, "signals")
+    score = name.removeprefix(SCORE_PREFIX)
+    if name != score and score in score_names(run.output):
+        return str(read_manifest(run.output, dataset(score))["fingerprint"])
+    if not signals["schema"].get(name, "").startswith(("int", "uint", "float", "double")):
+        raise JobError(
+            f"shards.tiers.signal: the run has no number '{name}' of every document; `glotmill signals` lists the "
+            f"signals, and {SCORE_PREFIX}NAME is a score of the recipe"
+        )
+    return str(signals["fingerprint"])
 
 
 def encode(run: Run, job: Job, tables: Tables, fences: int) -> list[int]:

@@ -20,7 +20,7 @@ from curation import storage
 from curation.dataset import Job, Record, fingerprint, read_manifest
 from curation.recipe import Recipe
 from jobs import progress
-from jobs.encode import Tables, encode, encode_job, run_file, tables
+from jobs.encode import Tables, encode, encode_job, run_file, tables, tier_fingerprint
 from jobs.errors import JobError
 from jobs.parts import for_each_part
 from jobs.run_context import Run
@@ -59,6 +59,7 @@ def shard_job(run: Run, selected: Job, tokenizer: Job) -> Job:
     described = {
         "version": VERSION,
         "shards": run.recipe.shards.model_dump(),
+        "tiers": tier_fingerprint(run),
         "seed": run.recipe.seed,
         "curated": selected.fingerprint,
         "tokenizer": tokenizer.fingerprint,
@@ -97,7 +98,7 @@ def shard(run: Run, selected: Job, tokenizer: Job) -> Job:
     """Run the job, or find it done.
 
     Raises:
-        JobError: a split that the recipe asks for has no document.
+        JobError: a split that the recipe asks for has no document, or what tiers are graded by is not there.
     """
     job = shard_job(run, selected, tokenizer)
     encoded = encode_job(run, job.recipe)

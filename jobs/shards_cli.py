@@ -54,8 +54,9 @@ def _tokenizer(directory: str, given: str | None) -> Iterator[str]:
     Raises:
         JobError: there is none.
     """
-    run = directory.rstrip("/").rsplit("/", 2)[0] if storage.is_remote(directory) else Path(directory).absolute()
-    url = given or storage.join(str(run.parent.parent) if isinstance(run, Path) else run, "tokenizer", "tokenizer.json")
+    dataset = directory.rstrip("/") if storage.is_remote(directory) else str(Path(directory).absolute())
+    run = dataset.rsplit("/", 2)[0]  # RUN/shards/SPLIT
+    url = given or storage.join(run, "tokenizer", "tokenizer.json")
     if not storage.exists(url):
         raise JobError(f"no tokenizer at {url}: say where it is, --tokenizer FOLDER/tokenizer.json")
     with tempfile.TemporaryDirectory(prefix="glotmill-") as temporary:

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import yaml
 
-from curation.dataset import read_manifest, read_part
+from curation.dataset import read_manifest, read_part, write_parquet
 from curation.recipe import RecipeError, load_recipe
+from curation.scores import score_schema
 from jobs import pipeline
 from jobs.encode import plan_units
 from jobs.errors import JobError
@@ -124,6 +126,28 @@ def test_tiers_grade_documents_by_a_signal(finished, sharded):
     expected = [1 + (words[a] >= 60) + (words[a] >= 120) for a in opened.meta["address"].tolist()]
     assert opened.meta["tier"].tolist() == expected and len(set(expected)) > 1
     assert opened.manifest["recipe"]["shards"]["tiers"] == {"signal": "words", "bounds": [60.0, 120.0]}
+
+
+def test_tiers_grade_documents_by_a_score_where_there_is_one(finished, sharded):
+    """A tenth of a document's words as the score `quality`, null for every third document."""
+    run = finished.run.output
+    schema = score_schema("quality")
+    shards = sharded()  # makes the copy of the run
+    expected = {}
+    for file in read_manifest(run, "signals")["files"]:
+        signals = read_part(run, "signals", file, ["address", "words"])
+        address = signals["address"].to_pylist()
+        score = [
+            None if a % 3 == 0 else words / 10 for a, words in zip(address, signals["words"].to_pylist(), strict=True)
+        ]
+        table = pa.table([address, pa.array(score, pa.float32())], schema=schema)
+        write_parquet(str(shards.parent / "scores" / "quality" / file), table.to_batches(), schema)
+        expected |= {a: 0 if s is None else 1 + (s >= 6) + (s >= 12) for a, s in zip(address, score, strict=True)}
+    manifest = {"fingerprint": "f", "parents": {"signals": read_manifest(run, "signals")["fingerprint"]}}
+    (shards.parent / "scores" / "quality" / "manifest.json").write_text(json.dumps(manifest))
+    opened = open_shards(sharded(tiers={"signal": "score_quality", "bounds": [6, 12]}) / "train")
+    tiers = opened.meta["tier"].tolist()
+    assert tiers == [expected[a] for a in opened.meta["address"].tolist()] and set(tiers) >= {0, 2, 3}
 
 
 @pytest.mark.parametrize("signal", ["wordz", "id", "score_none"])

@@ -35,10 +35,6 @@ def _listed(documents: Documents) -> list[tuple[Any, ...]]:
     ]  # fmt: skip
 
 
-def _slice(documents: Documents, rows: np.ndarray) -> Documents:
-    return runs.take(documents, rows)
-
-
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 60), st.integers(1, 4), st.integers(0, 7), st.sampled_from([1, 3, 1 << 64]), st.integers(0, 99))
 def test_every_cut_gives_the_sorted_documents(
@@ -51,7 +47,7 @@ def test_every_cut_gives_the_sorted_documents(
     files = [str(folder / f"{piece}.run") for piece in range(pieces)]
     before = np.zeros(fences + 1, np.int64)
     for piece, file in enumerate(files):
-        table = runs.write_run(file, _slice(documents, np.flatnonzero(owner == piece)), fences, "uint32")
+        table = runs.write_run(file, runs.take(documents, np.flatnonzero(owner == piece)), fences, "uint32")
         np.testing.assert_array_equal(table, runs.read_fences(file, fences))
         before += table["tokens"].astype(np.int64)
     ranges = runs.cut(before, 100)
