@@ -60,15 +60,13 @@ def offsets_of(lengths: NDArray[Any]) -> NDArray[np.int64]:
 def write_run(url: str, documents: Documents, fences: int, dtype: str) -> NDArray[np.void]:
     """Write the run of ``documents``, in whatever order they come; returns its fences, FENCE_DTYPE[fences + 1].
 
-    ``fences`` is a power of two.
+    ``fences`` is a power of two, 2 or more.
     """
     documents = merge([documents])
     records, tokens = documents.records, documents.tokens.astype(TOKEN_DTYPES[dtype], copy=False)
     bits = np.uint64(65 - fences.bit_length())
-    # A shift by 64 bits is not defined, and a single fence has everything behind it.
-    at_fence = records["key"] >> bits if fences > 1 else np.zeros(len(records), np.uint64)
     table = np.zeros(fences + 1, FENCE_DTYPE)
-    table["documents"] = np.searchsorted(at_fence, np.arange(fences + 1, dtype=np.uint64))
+    table["documents"] = np.searchsorted(records["key"] >> bits, np.arange(fences + 1, dtype=np.uint64))
     table["tokens"] = documents.offsets[table["documents"].astype(np.int64)]
     with storage.atomic_file(url) as local, open(local, "wb") as file:
         for array in (table, records, tokens):

@@ -64,9 +64,10 @@ def test_walking_gives_every_document_once(dataset: Any, tmp_path: Path) -> None
 END = {"fingerprint": "", "vocabulary_size": 100, "special_tokens": {"<|endoftext|>": 0}}
 
 
-def _problems(folder: Path, change: dict[str, Any], **shard_change: int) -> list[str]:
-    """Of three documents, [5 6 0] [7 0] [8 9 0], whose shard record says something else."""
+def _problems(folder: Path, change: dict[str, Any], **shard_change: Any) -> list[str]:
+    """Of three documents, [5 6 0] [7 0] [8 9 0], with a change, whose shard record says something else."""
     meta = np.zeros(3, META_DTYPE)
+    meta["source"][2] = change.get("source", 0)
     tokens = np.array([5, 6, 0, 7, 0, 8, 9, 0], np.uint32)
     offsets = np.array([0, 3, 5, 8])
     tokens[change.get("at", 0)] = change.get("token", tokens[change.get("at", 0)])
@@ -85,16 +86,36 @@ def test_a_whole_dataset_has_no_problems(tmp_path: Path) -> None:
     [
         ({"at": 1, "token": 100}, {}, "s: token 1 is 100, outside the vocabulary of 100"),
         ({"at": 4, "token": 3}, {}, r"s: 1 documents do not end with <\|endoftext\|>, the first is 1"),
+        (
+            {"source": 4},
+            {"tokens_by_source": {"0": 8}},
+            "s: document 2 has source 4, but sources has 1 names",
+        ),
         ({}, {"documents": 4}, "s: holds 3 documents, the manifest says 4"),
         ({}, {"tokens": 9}, "s: holds 8 tokens, the manifest says 9"),
         ({}, {"utf8_bytes": 1}, "s: holds 0 utf8_bytes, the manifest says 1"),
     ],
 )
 def test_whole_bytes_that_mean_something_else_are_found(
-    tmp_path: Path, change: dict[str, Any], shard_change: dict[str, int], message: str
+    tmp_path: Path, change: dict[str, Any], shard_change: dict[str, Any], message: str
 ) -> None:
     [problem] = _problems(tmp_path, change, **shard_change)
     assert re.search(message, problem)
+
+
+def test_files_of_different_documents_are_found(tmp_path: Path) -> None:
+    """An index that the manifest knows, but of other documents."""
+    other = write_shard(tmp_path, "s", np.zeros(2, np.uint32), np.array([0, 2]), np.zeros(1, META_DTYPE))
+    index = (tmp_path / "s.idx").read_bytes()
+    offsets = np.array([0, 1, 2])
+    record = write_shard(tmp_path, "s", np.zeros(2, np.uint32), offsets, np.zeros(2, META_DTYPE))
+    (tmp_path / "s.idx").write_bytes(index)
+    record["files"]["idx"] = other["files"]["idx"]
+    write_manifest(tmp_path, [record], tokenizer=END, languages=["en"], domains=["web"], sources=["s"], recipe={},
+                   parents=[])  # fmt: skip
+    assert list(check(tmp_path)) == [
+        "s: holds 1 documents, the manifest says 2", "s: its three files describe different documents",
+    ]  # fmt: skip
 
 
 def test_files_that_are_no_part_of_the_dataset_are_found(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def _listed(documents: Documents) -> list[tuple[Any, ...]]:
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.integers(0, 60), st.integers(1, 4), st.integers(0, 7), st.sampled_from([1, 3, 1 << 64]), st.integers(0, 99))
+@given(st.integers(0, 60), st.integers(1, 4), st.integers(1, 7), st.sampled_from([1, 3, 1 << 64]), st.integers(0, 99))
 def test_every_cut_gives_the_sorted_documents(
     tmp_path_factory: pytest.TempPathFactory, count: int, pieces: int, power: int, keys: int, seed: int
 ) -> None:
