@@ -26,6 +26,7 @@ from jobs.parts import for_each_part
 from jobs.run_context import Run
 from tokenizer.export import tokenizer_info
 from tokenizer.shards import runs
+from tokenizer.shards.format import TOKEN_LIMITS
 from tokenizer.shards.order import SPLITS
 from tokenizer.shards.writer import write_manifest, write_shard
 
@@ -98,7 +99,8 @@ def shard(run: Run, selected: Job, tokenizer: Job) -> Job:
     """Run the job, or find it done.
 
     Raises:
-        JobError: a split that the recipe asks for has no document, or what tiers are graded by is not there.
+        JobError: a split that the recipe asks for has no document, what tiers are graded by is not there, or the
+            tokens' type is too small for the tokenizer.
     """
     job = shard_job(run, selected, tokenizer)
     encoded = encode_job(run, job.recipe)
@@ -106,13 +108,14 @@ def shard(run: Run, selected: Job, tokenizer: Job) -> Job:
         _remove_runs(encoded)
         progress.say(f"{job.name:<16} done already")
         return job
+    info = _tokenizer(run)
     curated = tables(run, read_manifest(run.output, "curated")["files"])
     fences = _fences(run.recipe, selected)
     units = encode(run, encoded, curated, fences)
     plan = plan_shards(run, encoded, units, fences)
     step = WriteShard(job, plan, run.recipe.shards.dtype)
     for_each_part(run, job, list(range(len(plan.tasks))), lambda: beam.ParDo(step))
-    _write_manifests(run, job, curated)
+    _write_manifests(run, job, info, curated)
     job.mark_done()
     _remove_runs(encoded)
     return job
@@ -154,10 +157,24 @@ def _remove_runs(encoded: Job) -> None:
     storage.delete_folder(encoded.path("encoded"))
 
 
-def _write_manifests(run: Run, job: Job, tables: Tables) -> None:
-    records = job.records()
+def _tokenizer(run: Run) -> Record:
+    """What manifests say of the tokenizer.
+
+    Raises:
+        JobError: it has more ids than the tokens' type.
+    """
     with tempfile.TemporaryDirectory(prefix="glotmill-") as local:
         info = tokenizer_info(storage.download_folder(run.path("tokenizer"), local))
+    size, dtype = info["vocabulary_size"], run.recipe.shards.dtype
+    if size > TOKEN_LIMITS[dtype]:
+        raise JobError(
+            f"shards.dtype {dtype} holds {TOKEN_LIMITS[dtype]:,} ids, the tokenizer has {size:,}; use uint32"
+        )
+    return info
+
+
+def _write_manifests(run: Run, job: Job, info: Record, tables: Tables) -> None:
+    records = job.records()
     for split in SPLITS:
         shards = [record["shard"] for record in records if record["split"] == split]
         if not shards:

@@ -20,6 +20,7 @@ from jobs import pipeline
 from jobs.encode import plan_units
 from jobs.errors import JobError
 from jobs.run_context import Run
+from tokenizer.shards.format import TOKEN_LIMITS
 from tokenizer.shards.order import shuffled_keys, split_of
 from tokenizer.shards.reader import open_shards, verify
 
@@ -180,6 +181,12 @@ def test_uint16_shards_hold_the_same_documents(sharded):
     assert _bytes(wide, "meta") == _bytes(narrow, "meta")
     for name, data in _bytes(wide, "bin").items():
         assert np.frombuffer(data, "<u4").tolist() == np.frombuffer((narrow / name).read_bytes(), "<u2").tolist()
+
+
+def test_a_vocabulary_that_the_dtype_cannot_hold_is_refused_before_any_work(sharded, monkeypatch):
+    monkeypatch.setitem(TOKEN_LIMITS, "uint16", 499)
+    with pytest.raises(JobError, match="shards.dtype uint16 holds 499 ids, the tokenizer has 500; use uint32"):
+        sharded(dtype="uint16")
 
 
 def test_the_manifest_has_the_recipe_and_the_manifests_it_came_from(finished, sharded):

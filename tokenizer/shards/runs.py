@@ -24,7 +24,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from curation import storage
-from tokenizer.shards.format import META_DTYPE, TOKEN_DTYPES
+from tokenizer.shards.format import META_DTYPE, TOKEN_DTYPES, TOKEN_LIMITS
 
 FENCE_DTYPE = np.dtype([("documents", "<u8"), ("tokens", "<u8")])
 DOCUMENT_DTYPE = np.dtype([("key", "<u8"), ("tokens", "<u4"), ("copy", "<u4"), ("meta", META_DTYPE)])
@@ -60,8 +60,10 @@ def offsets_of(lengths: NDArray[Any]) -> NDArray[np.int64]:
 def write_run(url: str, documents: Documents, fences: int, dtype: str) -> NDArray[np.void]:
     """Write the run of ``documents``, in whatever order they come; returns its fences, FENCE_DTYPE[fences + 1].
 
-    ``fences`` is a power of two, 2 or more.
+    ``fences`` is a power of two, 2 or more. Raises ValueError for an id that ``dtype`` cannot hold.
     """
+    if documents.tokens.size and int(documents.tokens.max()) >= TOKEN_LIMITS[dtype]:
+        raise ValueError(f"{url}: token {int(documents.tokens.max()):,} does not fit {dtype} shards; set shards.dtype")
     documents = merge([documents])
     records, tokens = documents.records, documents.tokens.astype(TOKEN_DTYPES[dtype], copy=False)
     bits = np.uint64(65 - fences.bit_length())

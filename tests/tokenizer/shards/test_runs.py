@@ -108,3 +108,12 @@ def test_fences_balance_shards_of_documents_of_uneven_length() -> None:
 @pytest.mark.parametrize(("shards", "fences"), [(0.001, 256), (1, 256), (1.5, 512), (1e9, 1 << 20)])
 def test_fences_by_number_of_shards(shards: float, fences: int) -> None:
     assert runs.fence_count(shards) == fences
+
+
+def test_ids_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    """Rather than cut off."""
+    documents = _documents(5, 1)
+    documents.tokens[3] = 65_536
+    with pytest.raises(ValueError, match="token 65,536 does not fit uint16 shards"):
+        runs.write_run(str(tmp_path / "a"), documents, 8, "uint16")
+    assert list(tmp_path.iterdir()) == []
