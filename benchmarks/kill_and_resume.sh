@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
-# Kill -9 a run's whole process group in the middle of `annotate` and of `shard`, resume it with another number of
+# Kill -9 a run's whole process group in the middle of `annotate`, `encode` and `shard`, resume it with another number of
 # workers, and compare every file with an uninterrupted run.
 #
 #   benchmarks/kill_and_resume.sh RECIPE FOLDER
+#
+# The recipe should make a dozen work units and shards or more: see annotate.unit_bytes, shards.unit_bytes and
+# shards.shard_tokens.
 set -euo pipefail
 recipe=$1 folder=$2
 glotmill=${GLOTMILL:-glotmill}
@@ -26,7 +29,8 @@ rm -rf "$folder/killed" "$folder/whole"
 kill_after annotate 5 2
 kill_after annotate 12 1
 "$glotmill" select "$recipe" --output "$folder/killed" --workers 2 | grep -E 'annotate|dedup|select'
-kill_after shard 2 1
+kill_after encode 2 1
+kill_after shard 1 1
 "$glotmill" shard "$recipe" --output "$folder/killed" --workers 2 | grep -E '^[a-z-]+ '
 
 (cd "$folder/whole" && find . -type f | sort | xargs sha256sum) >"$folder/whole.sha256"

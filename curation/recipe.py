@@ -286,10 +286,33 @@ class Tokenizer(Strict):
     parallel: str | None = None  # JSONL of language, article, text: parallel text for the premium against English
 
 
+class Tiers(Strict):
+    """Quality tiers: 1 below the first bound, one more for each bound reached, 0 for documents without a value."""
+
+    signal: str  # a numeric column of signals/, or score_NAME
+    bounds: list[float] = Field(min_length=1, max_length=254)
+
+    @model_validator(mode="after")
+    def _bounds_rise(self) -> Tiers:
+        if sorted(set(self.bounds)) != self.bounds:
+            raise ValueError(f"the bounds of tiers rise, each above the one before; these do not: {self.bounds}")
+        return self
+
+
 class Shards(Strict):
-    unit_bytes: ByteSize = 64 << 20  # text that goes into one shard
-    validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.01
+    shard_tokens: int = Field(default=100_000_000, ge=1)  # of one shard, about; shards of a split are about equal
+    shuffle: bool = False  # order all documents of a split by chance; else as in the inputs
+    validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.01  # of texts
+    test_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.0  # of texts; 0: no such split
+    tiers: Tiers | None = None
     dtype: Literal["uint32", "uint16"] = "uint32"
+    unit_bytes: ByteSize = 64 << 20  # text encoded at a time, the grain of parallelism and resumption
+
+    @model_validator(mode="after")
+    def _something_to_train_on(self) -> Shards:
+        if self.validation_fraction + self.test_fraction >= 1:
+            raise ValueError("validation_fraction and test_fraction take all documents; leave some to train on")
+        return self
 
 
 class Train(Strict):

@@ -146,13 +146,19 @@ def publish_folder(local: str, url: str) -> None:
             Path(temporary).write_bytes(Path(path).read_bytes())
 
 
-def download_folder(url: str, local: str) -> str:
-    """A local folder holding the files of ``url``: itself when local, else a copy below ``local``."""
+def download_folder(url: str, local: str, endings: tuple[str, ...] = ("",)) -> str:
+    """A local folder holding the files of ``url``: itself when local, else a copy below ``local``.
+
+    Of a remote folder only the files that end so are copied.
+    """
     if not is_remote(url):
         return url.removeprefix("file://")
-    filesystem, path = resolve(url)
-    os.makedirs(local, exist_ok=True)
-    pafs.copy_files(path, local, source_filesystem=filesystem)
+    filesystem, _ = resolve(url)
+    for path in list_files(url):
+        if path.endswith(endings):
+            target = os.path.join(local, path.removeprefix(url.rstrip("/") + "/"))
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            pafs.copy_files(resolve(path)[1], target, source_filesystem=filesystem)
     return local
 
 

@@ -15,9 +15,9 @@ from curation.report.data import Sample, reason_counts
 from jobs import progress
 from jobs.report_mixtures import mixed_samples
 from jobs.run_context import JobError, Run
+from tokenizer.shards.order import SPLITS
 
 DATASETS = ("documents", "signals", "duplicates", "curated", "rejected", "dead")
-SPLITS = ("train", "validation")
 UNREADABLE_SHOWN = 20
 SAMPLE_REASONS = 8
 SAMPLES_PER_REASON = 3

@@ -1,57 +1,66 @@
-"""Job `shard`: ``curated/`` and ``tokenizer/`` to token shards in ``shards/train/`` and ``shards/validation/``.
+"""Job `shard`: ``curated/`` and ``tokenizer/`` to token shards in ``shards/train/``, ``shards/validation/``, and
+``shards/test/`` where the recipe asks for it.
 
-A shard holds the curated documents of some consecutive parts. A document goes to validation by the hash of its
-content, so that copies of one text never lie on both sides.
+An external sort in two passes. `jobs.encode` leaves sorted runs of tokens; here each shard takes its range of keys out
+of all runs and merges it (`tokenizer.shards.runs`). A document goes to a split by the hash of its content, so that
+copies of one text never lie in two. Only numbers of work units and shards go through Beam.
 """
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import apache_beam as beam
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from curation import storage
-from curation.dataset import Job, Record, fingerprint, read_manifest, read_part
-from curation.mixture import uniform
-from curation.recipe import Shards
+from curation.dataset import Job, Record, fingerprint, read_manifest
+from curation.recipe import Recipe
 from jobs import progress
-from jobs.run_context import JobError, Run
-from tokenizer.encoding import Encoder
+from jobs.encode import Tables, encode, encode_job, run_file, tables, tier_fingerprint
+from jobs.errors import JobError
+from jobs.parts import for_each_part
+from jobs.run_context import Run
 from tokenizer.export import tokenizer_info
-from tokenizer.shards.format import META_DTYPE
+from tokenizer.shards import runs
+from tokenizer.shards.format import TOKEN_LIMITS
+from tokenizer.shards.order import SPLITS
 from tokenizer.shards.writer import write_manifest, write_shard
 
-VERSION = 1
-SPLITS = ("train", "validation")
-COLUMNS = ["address", "content_hash", "source", "text", "copies"]
+VERSION = 2
+DECIDING = ("seed", "inputs", "annotate", "scores", "dedup", "select", "tokenizer", "shards")
+"""Sections of the recipe that shards depend on."""
+TEXT_BYTES_A_TOKEN = 3.0
+"""About; only how finely the sizes of shards are balanced depends on it."""
 
 
 @dataclass(frozen=True)
-class ShardUnit:
-    ordinal: int
-    files: tuple[str, ...]  # of curated/
+class Task:
+    """One shard: the documents between two fences of every run of its split."""
+
+    split: str
+    name: str
+    first: int
+    stop: int
 
 
 @dataclass(frozen=True)
-class Tables:
-    """The names behind the numbers in the shards' document records."""
+class Plan:
+    """All shards, and the files of each split's runs."""
 
-    languages: list[str]
-    domains: list[str]
-    sources: list[str]
+    fences: int
+    runs: dict[str, list[str]]
+    tasks: list[Task]
 
 
 def shard_job(run: Run, selected: Job, tokenizer: Job) -> Job:
     described = {
         "version": VERSION,
         "shards": run.recipe.shards.model_dump(),
+        "tiers": tier_fingerprint(run),
         "seed": run.recipe.seed,
         "curated": selected.fingerprint,
         "tokenizer": tokenizer.fingerprint,
@@ -59,149 +68,140 @@ def shard_job(run: Run, selected: Job, tokenizer: Job) -> Job:
     return Job(run.output, "shard", ("shards",), fingerprint(described), described)
 
 
-def plan_shards(files: dict[str, Record], unit_bytes: int) -> list[ShardUnit]:
-    """Group the files of ``curated/`` by part, and consecutive parts up to about ``unit_bytes`` of compressed text."""
-    by_part: dict[str, list[str]] = {}
-    for file in sorted(files):
-        by_part.setdefault(file.rsplit("/", 1)[1], []).append(file)
-    units: list[list[str]] = []
-    filled = unit_bytes
-    for part in sorted(by_part):
-        size = sum(files[file]["bytes"] * _EXPANSION for file in by_part[part])
-        if filled + size > unit_bytes:
-            units.append([])
-            filled = 0
-        units[-1] += by_part[part]
-        filled += size
-    return [ShardUnit(ordinal, tuple(unit)) for ordinal, unit in enumerate(units)]
-
-
-_EXPANSION = 3
-"""Text bytes of a byte of zstd Parquet, about; only the size of a shard depends on it."""
-
-
 class WriteShard(beam.DoFn):
-    """Encodes the documents of one unit and writes its shard of each split."""
+    """Merges one shard from the runs and writes it."""
 
-    def __init__(self, job: Job, tokenizer_folder: str, parameters: Shards, tables: Tables, seed: int) -> None:
-        self._job, self._folder, self._parameters = job, tokenizer_folder, parameters
-        self._tables, self._seed = tables, seed
+    def __init__(self, job: Job, plan: Plan, dtype: str) -> None:
+        self._job, self._plan, self._dtype = job, plan, dtype
 
-    def setup(self) -> None:
-        self._encoder = Encoder(Path(self._folder) / "tokenizer.json")
+    def process(self, ordinal: int) -> Iterator[int]:
+        task, fences = self._plan.tasks[ordinal], self._plan.fences
+        files = self._plan.runs[task.split]
+        merged = runs.merge([runs.read_range(file, task.first, task.stop, fences, self._dtype) for file in files])
+        shard = self._write(task, merged)
+        counts = {name: shard[name] for name in ("documents", "utf8_bytes", "tokens")}
+        self._job.write_record(ordinal, {"split": task.split, "shard": shard, "counts": counts})
+        yield ordinal
 
-    def process(self, unit: ShardUnit) -> Iterator[int]:
-        pieces: dict[str, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {split: [] for split in SPLITS}
-        for file in unit.files:
-            table = read_part(self._job.run, "curated", file, COLUMNS).combine_chunks()
-            language, domain = (piece.split("=", 1)[1] for piece in file.split("/")[:2])
-            held_out = is_validation(table["content_hash"], self._parameters.validation_fraction, self._seed)
-            for split, rows in (("train", ~held_out), ("validation", held_out)):
-                chosen = table.filter(pa.array(rows)).combine_chunks()
-                if chosen.num_rows:
-                    pieces[split].append(self._encode(chosen, language, domain, repeat=split == "train"))
-        record: Record = {"shards": {}, "counts": {"documents": 0, "utf8_bytes": 0, "tokens": 0}}
-        for split, encoded in pieces.items():
-            if encoded:
-                record["shards"][split] = shard = self._write(split, unit.ordinal, encoded)
-                for name in record["counts"]:
-                    record["counts"][name] += shard[name]
-        self._job.write_record(unit.ordinal, record)
-        yield unit.ordinal
-
-    def _encode(
-        self, table: pa.Table, language: str, domain: str, repeat: bool
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Tokens uint32, lengths int64[n] and records META_DTYPE[n]; a document as often as the mixture uses it."""
-        text = table["text"].combine_chunks() if isinstance(table["text"], pa.ChunkedArray) else table["text"]
-        tokens, offsets = self._encoder.encode(text, append_end=True)
-        meta = np.zeros(table.num_rows, META_DTYPE)
-        meta["address"] = table["address"].to_numpy()
-        meta["content_hash"] = np.array(table["content_hash"].to_pylist(), "V16")
-        meta["utf8_bytes"] = pc.binary_length(text).to_numpy()
-        meta["language"] = self._tables.languages.index(language)
-        meta["domain"] = self._tables.domains.index(domain)
-        meta["source"] = [self._tables.sources.index(source) for source in table["source"].to_pylist()]
-        copies = table["copies"].to_numpy() if repeat else np.ones(table.num_rows, np.uint8)
-        order = np.repeat(np.arange(table.num_rows), copies)
-        lengths = np.diff(offsets)[order]
-        if len(order) > table.num_rows:
-            starts = np.repeat(offsets[:-1][order] - (np.cumsum(lengths) - lengths), lengths)
-            tokens = tokens[starts + np.arange(len(starts))]
-        return tokens, lengths, meta[order]
-
-    def _write(self, split: str, ordinal: int, encoded: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Record:
-        tokens, lengths, meta = (np.concatenate(columns) for columns in zip(*encoded, strict=True))
-        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        folder, name = self._job.path("shards", split), f"shard-{ordinal:05d}"
+    def _write(self, task: Task, merged: runs.Documents) -> Record:
+        folder = self._job.path("shards", task.split)
+        arguments = merged.tokens, merged.offsets, merged.records["meta"]
         if not storage.is_remote(folder):
-            return write_shard(folder, name, tokens, offsets, meta, dtype=self._parameters.dtype)
+            return write_shard(folder, task.name, *arguments, dtype=self._dtype)
         with tempfile.TemporaryDirectory(prefix="glotmill-") as local:
-            record = write_shard(local, name, tokens, offsets, meta, dtype=self._parameters.dtype)
-            storage.publish_folder(local, folder)
+            record = write_shard(local, task.name, *arguments, dtype=self._dtype)
+            for path in storage.list_files(local):
+                storage.publish(path, storage.join(folder, path.rsplit("/", 1)[1]))
         return record
-
-
-def is_validation(content_hash: pa.ChunkedArray, fraction: float, seed: int) -> np.ndarray:
-    """Which documents are held out, a pure function of content and seed: bool[n]."""
-    return uniform([value.hex() for value in content_hash.to_pylist()], seed, "validation") < fraction
 
 
 def shard(run: Run, selected: Job, tokenizer: Job) -> Job:
     """Run the job, or find it done.
 
     Raises:
-        JobError: no document was held out for validation.
+        JobError: a split that the recipe asks for has no document, what tiers are graded by is not there, or the
+            tokens' type is too small for the tokenizer.
     """
     job = shard_job(run, selected, tokenizer)
+    encoded = encode_job(run, job.recipe)
     if job.open():
+        _remove_runs(encoded)
         progress.say(f"{job.name:<16} done already")
         return job
-    curated = read_manifest(run.output, "curated")
-    units = plan_shards(curated["files"], run.recipe.shards.unit_bytes)
-    tables = _tables(run, curated["files"])
-    finished = set(job.finished_parts())
-    waiting = [unit for unit in units if unit.ordinal not in finished]
-    with tempfile.TemporaryDirectory(prefix="glotmill-") as local:
-        folder = storage.download_folder(run.path("tokenizer"), local)
-        info = tokenizer_info(folder)
-        with progress.parts(job, len(units)):
-            if waiting:
-                step = WriteShard(job, folder, run.recipe.shards, tables, run.recipe.seed)
-                run.execute(
-                    lambda p: (
-                        p | "Units" >> beam.Create(waiting) | "Spread" >> beam.Reshuffle() | "Shard" >> beam.ParDo(step)
-                    ),
-                    len(waiting),
-                )
-    _write_manifests(run, job, info, tables)
+    info = _tokenizer(run)
+    curated = tables(run, read_manifest(run.output, "curated")["files"])
+    fences = _fences(run.recipe, selected)
+    units = encode(run, encoded, curated, fences)
+    plan = plan_shards(run, encoded, units, fences)
+    step = WriteShard(job, plan, run.recipe.shards.dtype)
+    for_each_part(run, job, list(range(len(plan.tasks))), lambda: beam.ParDo(step))
+    _write_manifests(run, job, info, curated)
     job.mark_done()
+    _remove_runs(encoded)
     return job
 
 
-def _tables(run: Run, files: dict[str, Any]) -> Tables:
-    pairs = [[piece.split("=", 1)[1] for piece in file.split("/")[:2]] for file in files]
-    return Tables(
-        sorted({language for language, _ in pairs}),
-        sorted({domain for _, domain in pairs}),
-        [item.name for item in run.recipe.inputs],
-    )
+def _fences(recipe: Recipe, selected: Job) -> int:
+    """Fences of the runs, enough to make shards about equal."""
+    text_bytes = sum(group["epoch_bytes"] for group in selected.summary()["groups"].values())
+    return runs.fence_count(text_bytes / TEXT_BYTES_A_TOKEN / recipe.shards.shard_tokens)
 
 
-def _write_manifests(run: Run, job: Job, info: dict[str, Any], tables: Tables) -> None:
+def plan_shards(run: Run, encoded: Job, units: Sequence[int], fences: int) -> Plan:
+    """Shards of about equally many tokens within each split.
+
+    Raises:
+        JobError: a split that the recipe asks for has no document.
+    """
+    settings = run.recipe.shards
+    plan = Plan(fences, {}, [])
+    for split in SPLITS if settings.test_fraction else SPLITS[:2]:
+        files = [run_file(encoded, unit, split) for unit in units if split in encoded.record(unit)["runs"]]
+        if not files:
+            raise JobError(
+                f"no document fell into the {split} split (shards.validation_fraction {settings.validation_fraction}, "
+                f"shards.test_fraction {settings.test_fraction}); choose others"
+            )
+        tokens = np.zeros(fences + 1, np.int64)
+        for file in files:
+            tokens += runs.read_fences(file, fences)["tokens"].astype(np.int64)
+        plan.runs[split] = files
+        for number, (first, stop) in enumerate(runs.cut(tokens, settings.shard_tokens)):
+            plan.tasks.append(Task(split, f"shard-{number:05d}", first, stop))
+    return plan
+
+
+def _remove_runs(encoded: Job) -> None:
+    """Ledger first: runs without a ledger count as nothing."""
+    storage.delete_folder(encoded.ledger)
+    storage.delete_folder(encoded.path("encoded"))
+
+
+def _tokenizer(run: Run) -> Record:
+    """What manifests say of the tokenizer.
+
+    Raises:
+        JobError: it has more ids than the tokens' type.
+    """
+    with tempfile.TemporaryDirectory(prefix="glotmill-") as local:
+        info = tokenizer_info(storage.download_folder(run.path("tokenizer"), local))
+    size, dtype = info["vocabulary_size"], run.recipe.shards.dtype
+    if size > TOKEN_LIMITS[dtype]:
+        raise JobError(
+            f"shards.dtype {dtype} holds {TOKEN_LIMITS[dtype]:,} ids, the tokenizer has {size:,}; use uint32"
+        )
+    return info
+
+
+def _write_manifests(run: Run, job: Job, info: Record, tables: Tables) -> None:
     records = job.records()
     for split in SPLITS:
-        shards = [record["shards"][split] for record in records if split in record["shards"]]
+        shards = [record["shard"] for record in records if record["split"] == split]
         if not shards:
-            fraction = run.recipe.shards.validation_fraction
-            raise JobError(
-                f"no document fell into the {split} split with shards.validation_fraction {fraction}; choose another"
-            )
+            continue
         with tempfile.TemporaryDirectory(prefix="glotmill-") as local:
             write_manifest(
                 local, shards, tokenizer=info, languages=tables.languages, domains=tables.domains,
-                sources=tables.sources, recipe=job.recipe, parents={"shard": job.fingerprint},
+                sources=tables.sources, recipe=deciding_recipe(run.recipe), parents=_parents(run, job),
             )  # fmt: skip
             storage.publish_folder(local, job.path("shards", split))
         tokens = sum(shard["tokens"] for shard in shards)
         progress.say(f"{'':<16} {split}: {len(shards)} shards, {tokens:,} tokens")
+
+
+def deciding_recipe(recipe: Recipe) -> Record:
+    """The resolved recipe as far as it decides the shards: not where files lie, nor what is trained on them."""
+    sections: Record = recipe.model_dump(mode="json", include=set(DECIDING))
+    for item in sections["inputs"]:
+        del item["paths"]
+    return sections
+
+
+def _parents(run: Run, job: Job) -> Record:
+    """What the shards were made from: fingerprints, and the sha256 of the manifest of ``curated/``."""
+    manifest = storage.read_bytes(run.path("curated", "manifest.json"))
+    return {
+        "shard": job.fingerprint,
+        "curated": {"fingerprint": job.recipe["curated"], "manifest_sha256": hashlib.sha256(manifest).hexdigest()},
+        "tokenizer": {"fingerprint": job.recipe["tokenizer"]},
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from jobs import pipeline  # noqa: E402
 from jobs.run_context import JobError, Run  # noqa: E402
 
 DATASETS = ("documents", "signals", "duplicates", "decisions", "curated", "rejected")
+LAYOUTS = ("megatron", "datatrove", "olmo", "torchtitan", "mds", "litdata", "parquet", "jsonl")
 
 
 @pytest.fixture(scope="module")
@@ -164,3 +166,67 @@ def test_job_errors_name_the_remote_place(corpus, bucket, tmp_path):
         pipeline.run_until(run, "annotate")
     state = json.loads(storage.read_text(run.path("_jobs/annotate/job.json")))
     assert state["fingerprint"] and not storage.exists(run.path("_jobs/annotate/done.json"))
+
+
+@pytest.fixture
+def remote_shards(finished, bucket) -> str:
+    """The shards and tokenizer of the finished run, in the bucket."""
+    for folder in ("shards", "tokenizer"):
+        _copy(Path(finished.run.output, folder), f"{bucket}/run/{folder}")
+    return f"{bucket}/run/shards/train"
+
+
+def test_shards_are_looked_into_where_they_lie(finished, remote_shards, glotmill, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    local = str(Path(finished.run.output, "shards", "train"))
+    for arguments in (["stats", "--json"], ["decode", "--doc", "3"]):
+        remote = glotmill("shards", arguments[0], remote_shards, *arguments[1:])
+        assert remote.code == 0 and remote.out == glotmill("shards", arguments[0], local, *arguments[1:]).out
+    assert glotmill("shards", "verify", remote_shards).code == 0
+    assert glotmill("shards", "diff", remote_shards, local).code == 0
+    assert _temporary_files() == set()
+
+
+@pytest.mark.parametrize(
+    "layout", ["megatron", "datatrove", "olmo", "torchtitan", "mds", "litdata", "parquet", "jsonl"]
+)
+def test_exports_to_s3_are_the_files_of_a_local_export(
+    finished, remote_shards, bucket, glotmill, tmp_path, monkeypatch, layout
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    local = str(Path(finished.run.output, "shards", "train"))
+    options = ["--layout", layout, *(["--sequence-length", "65"] if layout == "litdata" else [])]
+    assert glotmill("shards", "export", local, str(tmp_path / "out"), *options).code == 0
+    assert glotmill("shards", "export", remote_shards, f"{bucket}/out", *options).code == 0
+    expected = {
+        str(path.relative_to(tmp_path / "out")): path.read_bytes()
+        for path in (tmp_path / "out").rglob("*")
+        if path.is_file()
+    }
+    found = {
+        path.removeprefix(f"{bucket}/out/"): storage.read_bytes(path) for path in storage.list_files(f"{bucket}/out")
+    }
+    assert found == expected
+    assert _temporary_files() == set()
+
+
+def test_shuffled_shards_in_two_splits_more_and_many_shards_on_s3(finished, bucket, tmp_path):
+    """The external sort reads ranges of its runs from the bucket, and removes them."""
+    import yaml
+
+    recipe = yaml.safe_load(finished.recipe.read_text())
+    recipe["shards"] = {"validation_fraction": 0.15, "test_fraction": 0.1, "shuffle": True, "shard_tokens": 3000,
+                        "unit_bytes": 40_000}  # fmt: skip
+    path = finished.recipe.parent / "shuffled.yaml"
+    path.write_text(yaml.safe_dump(recipe))
+    local = tmp_path / "run"
+    shutil.copytree(finished.run.output, local, ignore=shutil.ignore_patterns("shards", "shard", "model", "train"))
+    _copy(local, f"{bucket}/run")
+    for output in (str(local), f"{bucket}/run"):
+        pipeline.run_until(Run(load_recipe(path), output, workers=1), "shard")
+    expected = {
+        str(path.relative_to(local)): path.read_bytes() for path in (local / "shards").rglob("*") if path.is_file()
+    }
+    found = storage.list_files(f"{bucket}/run/shards")
+    assert {path.removeprefix(f"{bucket}/run/"): storage.read_bytes(path) for path in found} == expected
+    assert len(expected) > 20 and storage.list_files(f"{bucket}/run/encoded") == []

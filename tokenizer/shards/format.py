@@ -28,7 +28,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xxhash
 from numpy.typing import NDArray
 
 FORMAT_VERSION = 1
@@ -51,7 +50,7 @@ META_DTYPE = np.dtype(
         ("language", "<u2"),  # into the manifest's ``languages``
         ("domain", "<u2"),  # into ``domains``
         ("source", "<u2"),  # into ``sources``
-        ("tier", "u1"),  # quality tier
+        ("tier", "u1"),  # quality tier: 0 where there is none, then 1 for the lowest; bounds in the recipe
         ("padding", "u1"),  # 0; makes the record 40 bytes
     ]
 )
@@ -79,12 +78,6 @@ def parse_index(data: bytes, dtype: str, name: str) -> NDArray[np.int64]:
         if index_bytes(lengths, dtype) == data:
             return lengths
     raise ShardDamaged(f"{name} is not a Megatron index of {dtype} documents: rebuild the shard or copy it again.")
-
-
-def block_checksums(data: bytes | memoryview) -> list[str]:
-    """The xxh3-64 (hex) of each 1 MiB block of ``data``; the last block may be shorter."""
-    view = memoryview(data)
-    return [xxhash.xxh3_64_hexdigest(view[i : i + BLOCK_BYTES]) for i in range(0, len(view), BLOCK_BYTES)]
 
 
 def canonical_json(content: Any) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 from collections import Counter
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import xxhash
 from numpy.typing import NDArray
 
 from tokenizer.shards.format import (
@@ -22,7 +24,6 @@ from tokenizer.shards.format import (
     TABLES,
     TOKEN_DTYPES,
     TOKEN_LIMITS,
-    block_checksums,
     canonical_json,
     dataset_fingerprint,
     index_bytes,
@@ -52,26 +53,26 @@ def write_shard(
     lengths = np.diff(offsets)
     records = meta.copy()
     records["padding"] = 0
-    contents = {
+    contents: dict[str, Any] = {  # buffers of bytes
         "idx": index_bytes(lengths, dtype),
-        "meta": records.tobytes(),
-        "bin": np.ascontiguousarray(tokens, TOKEN_DTYPES[dtype]).tobytes(),
+        "meta": _bytes_of(records),
+        "bin": _bytes_of(np.ascontiguousarray(tokens, TOKEN_DTYPES[dtype])),
     }
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
+    files: dict[str, dict[str, Any]] = {}
+    blocks: list[str] = []
     for suffix in SUFFIXES:
-        _write_whole(directory / f"{name}.{suffix}", contents[suffix])
+        sha256, blocks = _write_whole(directory / f"{name}.{suffix}", contents[suffix])  # those of ``bin`` come last
+        files[suffix] = {"bytes": len(contents[suffix]), "sha256": sha256}
     return {
         "name": name,
         "dtype": dtype,
         "documents": int(lengths.size),
         "tokens": int(tokens.size),
         "utf8_bytes": int(meta["utf8_bytes"].sum()),
-        "files": {
-            suffix: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-            for suffix, data in contents.items()
-        },
-        "blocks": block_checksums(contents["bin"]),
+        "files": files,
+        "blocks": blocks,
     } | {f"tokens_by_{field}": _tokens_by(meta[field], lengths) for field in TABLES}
 
 
@@ -187,13 +188,26 @@ def _by_name(records: list[dict[str, Any]], field: str, names: list[str]) -> dic
     return dict(totals)
 
 
-def _write_whole(path: Path, data: bytes) -> None:
-    """Write under a temporary name, flush to the disk, then rename: ``path`` never holds half a file."""
+def _bytes_of(array: NDArray[Any]) -> Any:
+    """The bytes of a contiguous array as a buffer, not copied."""
+    return array.view(np.uint8).data if array.size else b""
+
+
+def _write_whole(path: Path, data: Any) -> tuple[str, list[str]]:
+    """Write under a temporary name, flush to the disk, then rename: ``path`` never holds half a file.
+
+    ``data`` is a buffer of bytes. Returns the sha256 (hex) and the xxh3-64 (hex) of each block, computed while a block
+    is in the processor's cache.
+    """
     temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}")
+    sha256, blocks, view = hashlib.sha256(), [], memoryview(data)
     try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
+        with temporary.open("wb", buffering=0) as file:
+            for start in range(0, len(view), BLOCK_BYTES):
+                block = view[start : start + BLOCK_BYTES]
+                _write_all(file, block)
+                sha256.update(block)
+                blocks.append(xxhash.xxh3_64_hexdigest(block))
             os.fsync(file.fileno())
         os.replace(temporary, path)
     finally:
@@ -203,3 +217,10 @@ def _write_whole(path: Path, data: bytes) -> None:
         os.fsync(folder)  # the rename itself survives a power cut only after this
     finally:
         os.close(folder)
+    return sha256.hexdigest(), blocks
+
+
+def _write_all(file: io.RawIOBase, data: memoryview) -> None:
+    """Write every byte; an unbuffered file may take fewer at a time."""
+    while data:
+        data = data[file.write(data) :]

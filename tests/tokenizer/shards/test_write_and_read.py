@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tokenizer.encoding import Encoder
 from tokenizer.export import tokenizer_info
 from tokenizer.shards.format import META_DTYPE, index_bytes
-from tokenizer.shards.inspect import decode_document, describe
+from tokenizer.shards.inspect import decode_document, statistics
 from tokenizer.shards.reader import open_shards, verify
 from tokenizer.shards.writer import write_manifest, write_shard
 
@@ -144,7 +144,7 @@ def test_datasets_without_tokens_or_documents(tmp_path: Path) -> None:
     opened = open_shards(tmp_path)
     assert opened.document_offsets.tolist() == [0, 0, 0, 0] and opened.read(0, 0).size == 0
     assert opened.document(2).size == 0 and opened.meta.size == 3
-    assert verify(tmp_path) == [] and describe(tmp_path)["tokens_per_document"]["max"] == 0
+    assert verify(tmp_path) == [] and statistics(tmp_path)["lengths"]["max"] == 0
 
 
 def test_reads_outside_the_dataset_are_refused(dataset: Any, tmp_path: Path) -> None:
@@ -179,8 +179,8 @@ def test_from_text_to_shards_and_back(exported: Path, sample: dict[str, str], tm
     )  # fmt: skip
     decoded = [decode_document(tmp_path, exported / "tokenizer.json", i) for i in range(len(texts))]
     assert decoded == texts
-    summary = describe(tmp_path)
-    assert summary["languages"]["mul"]["bytes_per_token"] == sum(meta["utf8_bytes"].tolist()) / tokens.size
+    summary = statistics(tmp_path)
+    assert summary["by_language"]["mul"]["bytes_per_token"] == sum(meta["utf8_bytes"].tolist()) / tokens.size
     assert json.loads(json.dumps(summary)) == summary
     (tmp_path / "other.json").write_bytes((exported / "tokenizer.json").read_bytes() + b" ")
     with pytest.raises(ValueError, match="is not the tokenizer of"):
