@@ -20,7 +20,7 @@ def evaluate(
         list[str],
         typer.Argument(
             help=r"\[name=]tokenizer: folder, tokenizer.json, or tiktoken file with its pattern: "
-            "FILE.tiktoken@gpt2|cl100k|o200k|qwen2|qwen3.5"
+            "FILE.tiktoken@PATTERN (gpt2, cl100k, o200k, qwen2, or marks_as_letters as of Qwen3.5)"
         ),
     ],
     *,

@@ -17,6 +17,7 @@ from curation.dataset import Job, fingerprint, pretty_json, read_manifest, read_
 from curation.mixture import Group
 from jobs import progress
 from jobs.run_context import JobError, Run
+from tokenizer.card import Card, write_card
 from tokenizer.evaluation import evaluate, read_parallel
 from tokenizer.export import export
 from tokenizer.training import train_bpe
@@ -130,6 +131,7 @@ def train_tokenizer(run: Run, selected: Job) -> Job:
         row["seen_in_training"] = row["language"] in seen
     with tempfile.TemporaryDirectory(prefix="glotmill-") as folder:
         export(trained, folder)
+        write_card(folder, Card(run.recipe.name, "hf_exact", evaluation["sample_bytes"], evaluation))
         storage.publish_folder(folder, job.path("tokenizer"))
     storage.write_bytes(job.path("tokenizer", "evaluation.json"), pretty_json(evaluation))
     job.mark_done()

@@ -25,7 +25,7 @@ from tokenizer.pretokens import (
 
 PATTERNS = {
     "qwen2": QWEN2_PATTERN,
-    "qwen3.5": MARKS_AS_LETTERS_PATTERN,
+    "marks_as_letters": MARKS_AS_LETTERS_PATTERN,
     "gpt2": r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
     "cl100k": QWEN2_PATTERN.replace(r"|\p{N}|", r"|\p{N}{1,3}|"),
     "o200k": "|".join([

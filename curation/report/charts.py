@@ -160,7 +160,7 @@ def dot_chart(
 ) -> Html:
     """Named rows, each with dots (CSS class, value) on one axis that begins at ``start`` or at the least value."""
     values = [value for _, dots in rows for _, value in dots]
-    ticks = _ticks(min(start, *values), max(values), 6)
+    ticks = _ticks(min(start, *values), max(values), 10)
     axes = _Axes((ticks[0], ticks[-1]), (0, 1))
     bottom = PLOT_TOP + DOT_ROW * len(rows)
 

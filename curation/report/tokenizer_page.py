@@ -23,7 +23,7 @@ def render(comparison: Record) -> str:
         "Doubtful tokens": tokenizers.doubtful(records),
         "Numbers and white space": tokenizers.habits(records),
     }
-    title = " and ".join(record["name"] for record in records)
+    title = ", ".join(record["name"] for record in records)
     body = [_head(title, comparison), *(_section(name, content) for name, content in sections.items() if content)]
     return document(f"{title} – Glotmill tokenizers", [*body, foot()])
 

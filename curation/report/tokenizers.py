@@ -6,22 +6,11 @@ Each takes the records that `tokenizer.evaluation` makes, as JSON objects, with 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from itertools import groupby
 
 from curation.report.charts import dot_chart, grouped_bars
 from curation.report.data import Record, language_name
-from curation.report.markup import (
-    Column,
-    Html,
-    count,
-    decimal,
-    join,
-    legend,
-    paragraph,
-    percent,
-    table,
-    tag,
-)
+from curation.report.markup import Column, Html, count, decimal, join, legend, paragraph, percent, table, tag
 
 CLASSES = ("accent", "third", "second", "fourth")
 """CSS classes of the tokenizers in order; more cannot be told apart."""
@@ -45,7 +34,7 @@ def overview(records: Records) -> Html:
         highest = max(premium, key=lambda language: (premium[language], language), default=None)
         rows.append([
             record["name"], count(record["vocabulary"]["vocabulary_size"]), decimal(text["bytes_per_token"]),
-            decimal(text["fertility"]), _share(text["continued_words"]), decimal(text["renyi_efficiency"], 3),
+            decimal(text["fertility"]), percent(text["continued_words"]), decimal(text["renyi_efficiency"], 3),
             decimal(record["parallel"]["gini"], 3) if premium else "–",
             f"{premium[highest]:.2f} {language_name(highest)}" if highest else "–",
         ])  # fmt: skip
@@ -89,7 +78,7 @@ def words(records: Records) -> Html:
         row: list[object] = [language_name(language)]
         row += [decimal(rows[language]["tokens_per_unit"]) for rows in by_language]
         row += [decimal(rows[language]["fertility"]) for rows in by_language]
-        row += [_share(rows[language]["continued_words"]) for rows in by_language]
+        row += [percent(rows[language]["continued_words"]) for rows in by_language]
         cells.append(row)
     return table("How words are cut, by language", columns, cells)
 
@@ -118,14 +107,14 @@ def vocabulary_by_script(records: Records) -> Html:
     columns = [Column("Script", "text"), Column("Share of the vocabulary", "bar")]
     for record in records:
         name = f"{record['name']}: " if len(records) > 1 else ""
-        columns += [Column(f"{name}tokens"), Column(f"{name}of vocabulary"), Column(f"{name}of text")]
+        columns += [Column(f"{name}of vocabulary"), Column(f"{name}of text")]
     rows = []
     for script in scripts:
         found = [_script(record, script) for record in records]
         shares = [(class_, one["share"]) for class_, one in zip(CLASSES, found, strict=False)]
         row: list[object] = [script, grouped_bars(shares, ", ".join(percent(share) for _, share in shares))]
         for one in found:
-            row += [count(one["tokens"]), percent(one["share"]), percent(one["text_share"])]
+            row += [percent(one["share"]), percent(one["text_share"])]
         rows.append(row)
     read = paragraph(
         "Scripts by ISO 15924 code. Tokens of spaces, digits and punctuation are of none, letters of several scripts "
@@ -135,7 +124,7 @@ def vocabulary_by_script(records: Records) -> Html:
 
 
 def _script(record: Record, script: str) -> Record:
-    found: Record = record["vocabulary"]["scripts"].get(script, {"tokens": 0, "share": 0.0, "text_share": 0.0})
+    found: Record = record["vocabulary"]["scripts"].get(script, {"share": 0.0, "text_share": 0.0})
     return found
 
 
@@ -190,12 +179,11 @@ def habits(records: Records) -> Html:
 
 
 def _splits(found: Record) -> str:
-    return ", ".join(f"{split} {percent(share)}" for split, share in found["splits"].items())
+    splits = found["splits"]
+    return ", ".join(split if share == 1 else f"{split} {percent(share)}" for split, share in splits.items())
 
 
 def _runs(found: dict[str, int]) -> str:
-    return ", ".join(f"{length}: {tokens}" for length, tokens in found.items())
-
-
-def _share(value: Any) -> str:
-    return "–" if value is None else percent(value)
+    """Tokens by length, lengths in a row with equally many together: "1: 0, 2–32: 1"."""
+    runs = [list(run) for _, run in groupby(found, key=found.__getitem__)]
+    return ", ".join(f"{'–'.join(dict.fromkeys((run[0], run[-1])))}: {found[run[0]]}" for run in runs)

@@ -15,7 +15,7 @@ def comparison_text(comparison: Record) -> str:
     records = comparison["tokenizers"]
     documents, size = (sum(row[name] for row in comparison["text"]) for name in ("documents", "utf8_bytes"))
     parts = [
-        "# " + " and ".join(record["name"] for record in records),
+        "# " + ", ".join(record["name"] for record in records),
         f"Measured on {documents:,} documents, {size / 1e6:,.2f} MB of text.",
         overview(records),
         "## Bytes per token by language",
