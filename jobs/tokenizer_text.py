@@ -114,9 +114,11 @@ def _tables(source: str, columns: TextColumns) -> Iterator[pa.Table]:
     if not found:
         raise JobError(f"{source} is neither a run that has selected nor does it match files; put patterns in quotes")
     for path in found:
-        for table in _read(path):
+        for number, table in enumerate(_read(path)):
             if columns.text not in table.column_names:
                 raise JobError(f"{path} has no column '{columns.text}'; it has {', '.join(table.column_names)}")
+            if columns.language not in table.column_names and not number:
+                progress.say(f"{path} has no column '{columns.language}': its texts are in no known language")
             yield _table(table, columns)
 
 
