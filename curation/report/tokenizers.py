@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import groupby
+from operator import itemgetter
 
 from curation.report.charts import dot_chart, grouped_bars
 from curation.report.data import Record, language_name
@@ -18,7 +19,17 @@ Records = Sequence[Record]
 
 
 def key(records: Records) -> Html:
-    return legend((class_, record["name"]) for class_, record in zip(CLASSES, records, strict=False))
+    """What the colours stand for, where there is more than one."""
+    return (
+        Html()
+        if len(records) == 1
+        else legend((class_, record["name"]) for class_, record in zip(CLASSES, records, strict=False))
+    )
+
+
+def _name(records: Records, record: Record) -> str:
+    """The name before a figure, where there is more than one."""
+    return f"{record['name']}: " if len(records) > 1 else ""
 
 
 def overview(records: Records) -> Html:
@@ -71,7 +82,7 @@ def words(records: Records) -> Html:
     """How words are cut, by language."""
     columns = [Column("Language", "text")]
     for title in ("tokens per unit", "fertility", "continued"):
-        columns += [Column(f"{record['name']}: {title}" if len(records) > 1 else title) for record in records]
+        columns += [Column(f"{_name(records, record)}{title}") for record in records]
     by_language = [{row["language"]: row for row in record["languages"]} for record in records]
     cells = []
     for language in sorted(by_language[0], key=lambda code: (by_language[0][code]["fertility"] or 0.0, code)):
@@ -93,7 +104,7 @@ def premiums(records: Records) -> Html | None:
         (language_name(language), [(c, one[language]) for c, one in zip(CLASSES, by_record, strict=False)])
         for language in names
     ]
-    said = "; ".join(f"{record['name']}: Gini {record['parallel']['gini']:.3f}" for record in records)
+    said = "; ".join(f"{_name(records, record)}Gini coefficient {record['parallel']['gini']:.3f}" for record in records)
     drawn = dot_chart(rows, "tokens for the same content, English = 1", f"Premium by language: {said}", 1.0)
     return join([key(records), tag("figure", drawn), paragraph(f"{said}.", class_="said")])
 
@@ -106,7 +117,7 @@ def vocabulary_by_script(records: Records) -> Html:
     )
     columns = [Column("Script", "text"), Column("Share of the vocabulary", "bar")]
     for record in records:
-        name = f"{record['name']}: " if len(records) > 1 else ""
+        name = _name(records, record)
         columns += [Column(f"{name}of vocabulary"), Column(f"{name}of text")]
     rows = []
     for script in scripts:
@@ -145,7 +156,7 @@ def doubtful(records: Records) -> Html:
         found = [record["vocabulary"][name] for record in records]
         rows.append([title, *(f"{count(one['tokens'])} ({percent(one['share'])})" for one in found)])
     examples = [
-        paragraph(f"{record['name']}, {name}: ", join((tag("code", repr(one)) for one in shown), " "))
+        paragraph(f"{_name(records, record)}{name}: ", join((tag("code", repr(one)) for one in shown), " "))
         for record in records
         for name in ("unused", "unreachable")
         if (shown := record["vocabulary"][name]["examples"])
@@ -179,11 +190,10 @@ def habits(records: Records) -> Html:
 
 
 def _splits(found: Record) -> str:
-    splits = found["splits"]
-    return ", ".join(split if share == 1 else f"{split} {percent(share)}" for split, share in splits.items())
+    return ", ".join(split if share == 1 else f"{split} {percent(share)}" for split, share in found["splits"])
 
 
-def _runs(found: dict[str, int]) -> str:
+def _runs(found: Sequence[tuple[int, int]]) -> str:
     """Tokens by length, lengths in a row with equally many together: "1: 0, 2–32: 1"."""
-    runs = [list(run) for _, run in groupby(found, key=found.__getitem__)]
-    return ", ".join(f"{'–'.join(dict.fromkeys((run[0], run[-1])))}: {found[run[0]]}" for run in runs)
+    runs = [(tokens, [str(length) for length, _ in run]) for tokens, run in groupby(found, key=itemgetter(1))]
+    return ", ".join(f"{'–'.join(dict.fromkeys((run[0], run[-1])))}: {tokens}" for tokens, run in runs)

@@ -19,7 +19,7 @@ LINE_ENDS = (1, 2, 3, 4)
 
 
 def behaviour(subject: Subject) -> dict[str, Any]:
-    """``digits``: by number of digits, see `number_splits`; ``spaces``, ``tabs``: {length: tokens} of an indentation of
+    """``digits``: by number of digits, see `number_splits`; ``spaces``, ``tabs``: [length, tokens] of indentations of
     so many between a line end and a letter; ``newlines``, ``crlf``: of so many line ends between two letters."""
     return {
         "digits": {str(digits): number_splits(subject, digits) for digits in DIGITS},
@@ -31,8 +31,8 @@ def behaviour(subject: Subject) -> dict[str, Any]:
 
 
 def number_splits(subject: Subject, digits: int) -> dict[str, Any]:
-    """How numbers of so many decimal digits are cut: ``tokens`` on average, and ``splits`` {lengths of the pieces, such
-    as "3+1": share of the numbers}, the most frequent first."""
+    """How numbers of so many decimal digits are cut: ``tokens`` on average, and ``splits``, lists of the lengths of the
+    pieces, such as "3+1", and the share of the numbers that are cut so, the most frequent first."""
     first = 10 ** (digits - 1) if digits > 1 else 0
     numbers = np.unique(np.linspace(first, 10**digits - 1, NUMBERS).astype(np.int64))
     ids, offsets = subject.encode(pa.array(map(str, numbers), pa.large_string()))
@@ -41,13 +41,13 @@ def number_splits(subject: Subject, digits: int) -> dict[str, Any]:
     shown = sorted(splits.items(), key=lambda item: (-item[1], item[0]))[:SHOWN_SPLITS]
     return {
         "tokens": float(len(ids) / len(numbers)),
-        "splits": {split: times / len(numbers) for split, times in shown},
+        "splits": [[split, times / len(numbers)] for split, times in shown],
     }
 
 
-def _added(subject: Subject, before: str, repeated: str, lengths: tuple[int, ...], without: str) -> dict[str, int]:
-    """Tokens that ``repeated``, so many times between ``before`` and a letter, adds to those of ``without``."""
+def _added(subject: Subject, before: str, repeated: str, lengths: tuple[int, ...], without: str) -> list[list[int]]:
+    """Each of ``lengths``, and the tokens that ``repeated``, so many times before a letter, adds to ``without``."""
     texts = [without, *(f"{before}{repeated * length}a" for length in lengths)]
     _, offsets = subject.encode(pa.array(texts, pa.large_string()))
     tokens = np.diff(offsets)
-    return {str(length): int(number - tokens[0]) for length, number in zip(lengths, tokens[1:], strict=True)}
+    return [[length, int(number - tokens[0])] for length, number in zip(lengths, tokens[1:], strict=True)]

@@ -44,7 +44,10 @@ def overview(records: Sequence[Record]) -> str:
         ("Gini coefficient of premiums", lambda record: decimal(record.get("parallel", {}).get("gini"), 3)),
         ("tokens across characters, cut", lambda record: f"{record['vocabulary']['broken']['crossing']:,}"),
         ("unreachable tokens", lambda record: f"{record['vocabulary']['unreachable']['tokens']:,}"),
-        ("3-digit numbers are cut", lambda record: ", ".join(record["behaviour"]["digits"]["3"]["splits"])),
+        (
+            "3-digit numbers are cut",
+            lambda record: ", ".join(split for split, _ in record["behaviour"]["digits"]["3"]["splits"]),
+        ),
     ]
     head = ["", *(record["name"] for record in records)]
     return table(head, [[name, *map(value, records)] for name, value in rows])
