@@ -10,11 +10,15 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
+from curation import storage
 from tokenizer.pretokens import CONTROL_TOKENS, END_OF_TEXT, IM_END, IM_START, build_pipeline, token_characters
 from tokenizer.tiktoken_ranks import obstacle, ranks_of, write_ranks
 
 TOKENIZER_FILE = "tokenizer.json"
 RANKS_FILE = "tokenizer.tiktoken"
+CONFIG_FILE = "tokenizer_config.json"
+TRANSFORMERS_FILES = (TOKENIZER_FILE, CONFIG_FILE, "special_tokens_map.json", "vocab.json", "merges.txt")
+QWEN2_CLASS, FILE_CLASS = "Qwen2Tokenizer", "PreTrainedTokenizerFast"
 QWEN2_CONTEXT = 32_768  # tokens; Qwen2 technical report, arXiv:2407.10671, section 3.2
 
 # ChatML: every message is <|im_start|>role, a line end, the content, <|im_end|>, a line end.
@@ -48,8 +52,23 @@ def export(tokenizer: Tokenizer, directory: str | Path, *, model_max_length: int
     _write_ranks(tokenizer, directory / RANKS_FILE)
     vocabulary = {token_characters(token): id_ for token, id_ in ranks_of(tokenizer).items()}
     _write(directory / "vocab.json", json.dumps(vocabulary, ensure_ascii=False, separators=(",", ":")))
-    _write_json(directory / "tokenizer_config.json", _transformers_config(tokenizer, model_max_length))
+    _write_json(directory / CONFIG_FILE, _transformers_config(tokenizer, model_max_length))
     _write_json(directory / "special_tokens_map.json", _special_tokens())
+
+
+def copy_beside_model(tokenizer: str, model: str) -> None:
+    """Copy the files that ``transformers`` loads from the folder or URL ``tokenizer`` to that of a model of type qwen2.
+
+    Beside such a model AutoTokenizer (transformers 5.24) takes its Qwen2Tokenizer whatever class is configured, and so
+    the wrong pattern, unless the configuration has an ``auto_map``. Other classes get one: it names code that is not
+    there, which is not looked for unless the caller trusts remote code, and then fails rather than encode otherwise.
+    """
+    for name in TRANSFORMERS_FILES:
+        content = storage.read_bytes(storage.join(tokenizer, name))
+        if name == CONFIG_FILE and (config := json.loads(content))["tokenizer_class"] != QWEN2_CLASS:
+            config["auto_map"] = {"AutoTokenizer": ["", "load_without_trust_remote_code.Tokenizer"]}
+            content = _json(config).encode()
+        storage.write_bytes(storage.join(model, name), content)
 
 
 def fingerprint(directory: str | Path) -> str:
@@ -109,7 +128,7 @@ def _transformers_config(tokenizer: Tokenizer, model_max_length: int) -> dict[st
         }
         for id_, token in tokenizer.get_added_tokens_decoder().items()
     }
-    return _special_tokens() | _transformers_class(tokenizer) | {
+    return _special_tokens() | {
         "add_prefix_space": False,
         "added_tokens_decoder": added,
         "bos_token": None,
@@ -118,25 +137,26 @@ def _transformers_config(tokenizer: Tokenizer, model_max_length: int) -> dict[st
         "errors": "replace",
         "model_max_length": model_max_length,
         "split_special_tokens": False,
+        "tokenizer_class": _transformers_class(tokenizer),
         "unk_token": None,
-    }  # fmt: skip
+    }
 
 
-def _transformers_class(tokenizer: Tokenizer) -> dict[str, Any]:
-    """The class that loads the tokenizer as it is.
+def _transformers_class(tokenizer: Tokenizer) -> str:
+    """Name of the class that loads the tokenizer as it is.
 
     transformers 5 builds the pipeline of its Qwen2Tokenizer anew with Qwen2's pattern, whatever tokenizer.json says, so
-    that other pipelines need the class that reads the file. Beside a ``config.json`` of model type qwen2, AutoTokenizer
-    takes Qwen2Tokenizer against the configured class, unless an ``auto_map`` is there; an empty one names no code to
-    run and leaves the configured class.
+    that other pipelines need the class that reads the file.
     """
-    if has_qwen2_pipeline(tokenizer):
-        return {"tokenizer_class": "Qwen2Tokenizer"}
-    return {"tokenizer_class": "PreTrainedTokenizerFast", "auto_map": {"AutoTokenizer": ["", ""]}}
+    return QWEN2_CLASS if has_qwen2_pipeline(tokenizer) else FILE_CLASS
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
-    _write(path, json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+    _write(path, _json(content))
+
+
+def _json(content: dict[str, Any]) -> str:
+    return json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def _write(path: Path, text: str) -> None:

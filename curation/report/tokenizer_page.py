@@ -17,6 +17,7 @@ def render(comparison: Record) -> str:
         ),
         "Premium over English": tokenizers.premiums(records),
         "Words": tokenizers.words(records),
+        "Compression by language and domain": _by_language_and_domain(records),
         "Compression by domain": tokenizers.compression(records, "domains", lambda row: str(row["domain"]), "Domain"),
         "Code by programming language": tokenizers.compression(records, "code", lambda row: str(row["kind"]), "Code"),
         "Vocabulary by script": tokenizers.vocabulary_by_script(records),
@@ -26,6 +27,15 @@ def render(comparison: Record) -> str:
     title = ", ".join(record["name"] for record in records)
     body = [_head(title, comparison), *(_section(name, content) for name, content in sections.items() if content)]
     return document(f"{title} – Glotmill tokenizers", [*body, foot()])
+
+
+def _by_language_and_domain(records: tokenizers.Records) -> Html | None:
+    """Nothing where no language has several domains."""
+    if len(records[0]["groups"]) == len(records[0]["languages"]):
+        return None
+    return tokenizers.compression(
+        records, "groups", lambda row: f"{language_name(row['language'])}, {row['domain']}", "Language and domain"
+    )
 
 
 def _head(title: str, comparison: Record) -> Html:

@@ -16,7 +16,7 @@ from tokenizer.bpe.counts import PretokenCounter
 from tokenizer.bpe.extension import extended, first_free_id, vocabulary_of
 from tokenizer.bpe.trainer import train
 from tokenizer.control_tokens import QWEN2_FIRST_CONTROL_ID, special_tokens
-from tokenizer.export import RANKS_FILE, export, fingerprint, tokenizer_info
+from tokenizer.export import RANKS_FILE, TRANSFORMERS_FILES, copy_beside_model, export, fingerprint, tokenizer_info
 from tokenizer.pretokens import CONTROL_TOKENS, MARKS_AS_LETTERS_PATTERN, QWEN2_PATTERN, build_pipeline
 from tokenizer.tiktoken_ranks import read_ranks, tokenizer_of_ranks
 
@@ -123,12 +123,28 @@ def test_transformers_keeps_another_pattern(
 ) -> None:
     """Its Qwen2Tokenizer would cut by Qwen2's own pattern; a model of type qwen2 beside it must not bring that back."""
     export(marks, tmp_path)
+    folder = tmp_path / "model" if beside_a_model else tmp_path
     if beside_a_model:
-        (tmp_path / "config.json").write_text('{"model_type": "qwen2", "architectures": ["Qwen2ForCausalLM"]}')
-    loaded = AutoTokenizer.from_pretrained(tmp_path)
+        copy_beside_model(str(tmp_path), str(folder))
+        (folder / "config.json").write_text('{"model_type": "qwen2", "architectures": ["Qwen2ForCausalLM"]}')
+    loaded = AutoTokenizer.from_pretrained(folder)
     assert loaded.get_vocab() == marks.get_vocab() and loaded.eos_token_id == 1000
     for text in [*sample.values(), *HARD_CASES]:
         assert loaded(text)["input_ids"] == marks.encode(text).ids
+
+
+def test_beside_a_model_files_of_the_class_that_transformers_takes_are_copied_as_they_are(
+    exported: Path, marks: Tokenizer, tmp_path: Path
+) -> None:
+    """For another class, trusting remote code ends in an error, never in ids of another pattern."""
+    copy_beside_model(str(exported), str(tmp_path / "qwen2"))
+    for name in TRANSFORMERS_FILES:
+        assert (tmp_path / "qwen2" / name).read_bytes() == (exported / name).read_bytes()
+    export(marks, tmp_path / "marks")
+    copy_beside_model(str(tmp_path / "marks"), str(tmp_path / "model"))
+    (tmp_path / "model" / "config.json").write_text('{"model_type": "qwen2"}')
+    with pytest.raises(OSError, match="load_without_trust_remote_code"):
+        AutoTokenizer.from_pretrained(tmp_path / "model", trust_remote_code=True)
 
 
 def test_control_tokens_stand_where_they_are_asked_for(marks: Tokenizer, tmp_path: Path) -> None:

@@ -53,6 +53,8 @@ def test_the_page_shows_the_figures(comparison: dict[str, Any]) -> None:
     ours = comparison["tokenizers"][0]
     thai = next(row for row in ours["languages"] if row["language"] == "th")
     assert page.row("Thai", "")[2:] == [f"{thai['bytes_per_token']:.2f}", "1.00"]
+    math = next(row for row in ours["groups"] if row["domain"] == "math")
+    assert page.row("English, math", "")[2] == f"{math['bytes_per_token']:.2f}"
     assert page.row("ours")[1:3] == ["700", f"{ours['all']['bytes_per_token']:.2f}"]
     assert page.row("numbers of 3 digits")[1:] == ["1+1+1", "1+1+1"]
     assert page.row("line ends, CR LF")[2] == "1: 2, 2: 4, 3: 6, 4: 8"
