@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.report import ReportData, render
-from curation.report.charts import LINE_POINTS, bar, line_chart, paired_bars, stacked_bar, thin
+from curation.report.charts import LINE_POINTS, bar, dot_chart, grouped_bars, line_chart, paired_bars, stacked_bar, thin
 from curation.report.data import Sample, fold, reason_counts
 from curation.report.documents import size_bins
 from curation.report.markup import escape, tag
@@ -250,3 +250,25 @@ def test_bars_have_the_length_of_their_share() -> None:
 
 def test_escaping_is_not_done_twice() -> None:
     assert tag("p", escape("a < b")) == "<p>a &lt; b</p>"
+
+
+def test_grouped_bars_do_not_overlap_and_grow_with_their_number() -> None:
+    for number in (1, 2, 4, 5):
+        page = Page(str(grouped_bars([("accent", 0.5)] * number, "bars")))
+        tops = [int(value) for name, value in page.attributes if name == "y" and value]
+        heights = [int(value) for name, value in page.attributes if name == "height" and value]
+        whole, *each = heights
+        assert len(tops) == number and all(a + b <= top for a, b, top in zip(tops, each, tops[1:], strict=False))
+        assert tops[-1] + each[-1] <= whole
+    assert 'width="50.00%"' in grouped_bars([("accent", 0.5)], "one")
+
+
+@given(st.lists(st.lists(st.floats(0.01, 50), min_size=1, max_size=4), min_size=1, max_size=12))
+def test_dots_stay_between_the_names_and_the_edge(values: list[list[float]]) -> None:
+    """And a larger value never stands left of a smaller one."""
+    rows = [(f"row {number}", [("accent", value) for value in dots]) for number, dots in enumerate(values)]
+    page = Page(str(dot_chart(rows, "value", "title", 1.0)))
+    at = [float(value.rstrip("%")) for name, value in page.attributes if name == "cx" and value]
+    flat = [value for dots in values for value in dots]
+    assert len(at) == len(flat) and all(22 <= x <= 99 for x in at)
+    assert [x for _, x in sorted(zip(flat, at, strict=True))] == sorted(at)

@@ -190,3 +190,14 @@ def test_ids_that_are_no_ranks_are_left_out_with_a_warning(trained: Tokenizer, t
     with pytest.warns(UserWarning, match="tokenizer.tiktoken is not written: merge 440"):
         export(Tokenizer.from_str(json.dumps(settings_)), tmp_path)
     assert not (tmp_path / RANKS_FILE).exists()
+
+
+def test_ids_may_be_left_out_before_the_control_tokens(sample: dict[str, str], tmp_path: Path) -> None:
+    """The vocabulary size is one more than the largest id, not the number of tokens."""
+    counter = PretokenCounter()
+    counter.add(pa.array([text * 3 for text in sample.values()], pa.large_string()))
+    tokenizer = train(counter.table(), 600).tokenizer(special_tokens=CONTROL_TOKENS, first_special_id=1000)
+    export(tokenizer, tmp_path)
+    assert tokenizer_info(tmp_path)["vocabulary_size"] == 1003 and len(read_ranks(str(tmp_path / RANKS_FILE))) == 600
+    text = "".join(sample.values()) + "<|im_end|>"
+    assert AutoTokenizer.from_pretrained(tmp_path)(text)["input_ids"] == tokenizer.encode(text).ids
