@@ -12,7 +12,7 @@ from tokenizer.evaluation.subject import Subject
 from tokenizer.evaluation.usage import Usage
 
 RENYI_ORDER = 2.5
-"""The order whose efficiency follows translation quality best (Zouhar et al. 2023, arXiv:2306.16842, section 5)."""
+"""The order whose efficiency follows translation quality best (Zouhar et al. 2023, arXiv:2306.16842)."""
 
 
 def figures(subject: Subject, usage: Usage) -> dict[str, Any]:
@@ -21,7 +21,7 @@ def figures(subject: Subject, usage: Usage) -> dict[str, Any]:
     - ``bytes_per_token``: UTF-8 bytes of the text over its tokens (compression).
     - ``tokens_per_character``, ``tokens_per_unit``: tokens over code points, and over units of the text scan. Below 1
       per unit where tokens hold several units, as in scripts without spaces.
-    - ``fertility``: pieces that a unit is cut into, at least 1 (Rust et al. 2021, arXiv:2012.15613, section 3.2, with
+    - ``fertility``: pieces that a unit is cut into, at least 1 (Rust et al. 2021, arXiv:2012.15613, with
       units for words; a token that holds parts of two units is a piece of both).
     - ``continued_words``: share of the units that are cut into two pieces or more (the same).
     - ``partial_character_share``: share of the tokens that are not whole UTF-8 characters.
@@ -49,7 +49,7 @@ def renyi_efficiency(counts: NDArray[np.int64], vocabulary_size: int, order: flo
     """How evenly the vocabulary is used: Renyi entropy of the tokens over the greatest possible; None without tokens.
 
     H_a(p) / log |V| with H_a(p) = log(sum_i p_i^a) / (1 - a), p_i the share of token i in the text; 1 when all of the
-    vocabulary is used alike, 0 when one token is (Zouhar et al. 2023, arXiv:2306.16842, section 4). |V| is the whole
+    vocabulary is used alike, 0 when one token is (Zouhar et al. 2023, arXiv:2306.16842). |V| is the whole
     vocabulary, used or not; of less than two tokens the efficiency is None.
     """
     total = counts.sum()

@@ -29,7 +29,7 @@ def audit(subject: Subject, used: NDArray[np.int64]) -> dict[str, Any]:
     - ``unused``: regular tokens that never occur; ``rare``: that occur less than `RARE_USES` times. Both without single
       bytes. Candidates for being under-trained: Land and Bartolo 2024 (arXiv:2405.05417) find these by their
       embeddings once a model is trained; before there is one, rarity is the sign.
-    - ``unreachable``: regular tokens of whole characters whose own text is not encoded as them (the same, section 3.1).
+    - ``unreachable``: regular tokens of whole characters whose own text is not encoded as them (the same).
     """
     regular, total = subject.regular, max(1, int(used.sum()))
     number = max(1, int(regular.sum()))
