@@ -23,6 +23,7 @@ from jobs.langid_cli import langid
 from jobs.order import HELP, ORDER
 from jobs.quality_cli import quality
 from jobs.shards_cli import shards
+from jobs.tokenizer_cli import tokenizer
 from jobs.what_if import print_what_if
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 app.add_typer(quality, name="quality")
 app.add_typer(langid, name="langid")
 app.add_typer(shards, name="shards")
+app.add_typer(tokenizer, name="tokenizer")
 RecipePath = Annotated[str, typer.Argument(help="the recipe, a YAML file")]
 Output = Annotated[str | None, typer.Option(help="folder or URL of the run, instead of the recipe's")]
 Workers = Annotated[int, typer.Option(help="local worker processes; 0: one per core")]

@@ -10,6 +10,7 @@ from curation import storage
 from curation.dataset import Job, fingerprint
 from jobs import progress
 from jobs.run_context import JobError, Run
+from tokenizer.export import copy_beside_model
 from tokenizer.shards.reader import ShardDamaged, open_shards
 
 VERSION = 1
@@ -50,8 +51,7 @@ def train(run: Run, sharded: Job) -> Job:
             raise JobError(f"train: {error}") from error
         if storage.is_remote(run.output):
             storage.publish_folder(model, job.path("model"))
-    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.json", "merges.txt"):
-        storage.write_bytes(job.path("model", name), storage.read_bytes(storage.join(run.path("tokenizer"), name)))
+    copy_beside_model(run.path("tokenizer"), job.path("model"))
     job.mark_done()
     evaluation = json.loads(storage.read_text(job.path("model", "evaluation.json")))
     progress.say(f"{job.name:<16} {bits_per_byte(evaluation)} on the validation shards")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
 import warnings
@@ -18,11 +17,12 @@ from curation.dataset import Job, fingerprint, pretty_json, read_manifest, read_
 from curation.mixture import Group
 from jobs import progress
 from jobs.run_context import JobError, Run
-from tokenizer.evaluation import evaluate, premium
+from tokenizer.card import Card, write_card
+from tokenizer.evaluation import evaluate, read_parallel
 from tokenizer.export import export
 from tokenizer.training import train_bpe
 
-VERSION = 2
+VERSION = 3
 BATCH_ROWS = 1000
 EVALUATION_CHARACTERS = 200_000
 """Text of each language the tokenizer is measured on, in characters."""
@@ -125,12 +125,13 @@ def train_tokenizer(run: Run, selected: Job) -> Job:
     evaluation: dict[str, Any] = {
         "vocab_size": trained.get_vocab_size(),
         "sample_bytes": dict(sorted(sample.bytes.items())),
-        "languages": [row | {"seen_in_training": row["language"] in seen} for row in evaluate(trained, texts)],
+        **evaluate(trained, texts, read_parallel(recipe.parallel) if recipe.parallel else None),
     }
-    if recipe.parallel:
-        evaluation["parallel"] = premium(trained, read_parallel(recipe.parallel))
+    for row in evaluation["languages"]:
+        row["seen_in_training"] = row["language"] in seen
     with tempfile.TemporaryDirectory(prefix="glotmill-") as folder:
         export(trained, folder)
+        write_card(folder, Card(run.recipe.name, "hf_exact", evaluation["sample_bytes"], evaluation))
         storage.publish_folder(folder, job.path("tokenizer"))
     storage.write_bytes(job.path("tokenizer", "evaluation.json"), pretty_json(evaluation))
     job.mark_done()
@@ -142,13 +143,3 @@ def train_tokenizer(run: Run, selected: Job) -> Job:
         f"{mean:.2f} bytes per token on average over {len(rows)} languages"
     )
     return job
-
-
-def read_parallel(path: str) -> dict[str, list[str]]:
-    """Parallel text from JSON lines of ``language``, ``article`` and ``text``: the articles all languages have."""
-    by_language: dict[str, dict[int, str]] = {}
-    for line in storage.read_text(path).splitlines():
-        row = json.loads(line)
-        by_language.setdefault(row["language"], {})[row["article"]] = row["text"]
-    common = sorted(set.intersection(*(set(articles) for articles in by_language.values())))
-    return {language: [articles[a] for a in common] for language, articles in sorted(by_language.items())}

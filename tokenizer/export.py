@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
 from tokenizers import Tokenizer
 
-from tokenizer.pretokens import CONTROL_TOKENS, END_OF_TEXT, IM_END, IM_START, token_bytes
+from curation import storage
+from tokenizer.pretokens import CONTROL_TOKENS, END_OF_TEXT, IM_END, IM_START, build_pipeline, token_characters
+from tokenizer.tiktoken_ranks import obstacle, ranks_of, write_ranks
 
 TOKENIZER_FILE = "tokenizer.json"
+RANKS_FILE = "tokenizer.tiktoken"
+CONFIG_FILE = "tokenizer_config.json"
+TRANSFORMERS_FILES = (TOKENIZER_FILE, CONFIG_FILE, "special_tokens_map.json", "vocab.json", "merges.txt")
+QWEN2_CLASS, FILE_CLASS = "Qwen2Tokenizer", "PreTrainedTokenizerFast"
 QWEN2_CONTEXT = 32_768  # tokens; Qwen2 technical report, arXiv:2407.10671, section 3.2
 
 # ChatML: every message is <|im_start|>role, a line end, the content, <|im_end|>, a line end.
@@ -30,18 +36,39 @@ def export(tokenizer: Tokenizer, directory: str | Path, *, model_max_length: int
     """Write ``tokenizer`` into ``directory`` (made if absent) for ``tokenizers``, ``transformers`` and ``tiktoken``.
 
     Files: ``tokenizer.json``, ``vocab.json`` and ``merges.txt`` (regular tokens), ``tokenizer.tiktoken`` (a line
-    "base64 rank" per regular token), ``tokenizer_config.json`` (Qwen2Tokenizer, ChatML) and
-    ``special_tokens_map.json``. Equal tokenizers give equal bytes.
-    Raises ValueError when a control token is missing or when ids do not follow merge order, as tiktoken ranks must.
+    "base64 rank" per regular token), ``tokenizer_config.json`` (ChatML) and ``special_tokens_map.json``. Equal
+    tokenizers give equal bytes. Ids that do not follow merge order cannot be ranks, as those of some vocabularies that
+    were extended or seeded: then there is no ``tokenizer.tiktoken``, and a UserWarning says why.
+
+    Raises ValueError when a control token is missing.
     """
-    _check(tokenizer)
+    missing = [token for token in CONTROL_TOKENS if tokenizer.token_to_id(token) is None]
+    if missing:
+        raise ValueError(f"The tokenizer lacks the control tokens {missing}: make it with all of CONTROL_TOKENS.")
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(directory / TOKENIZER_FILE))
     tokenizer.model.save(str(directory))
-    (directory / "tokenizer.tiktoken").write_bytes(_tiktoken_ranks(tokenizer))
-    _write_json(directory / "tokenizer_config.json", _transformers_config(tokenizer, model_max_length))
+    _write_ranks(tokenizer, directory / RANKS_FILE)
+    vocabulary = {token_characters(token): id_ for token, id_ in ranks_of(tokenizer).items()}
+    _write(directory / "vocab.json", json.dumps(vocabulary, ensure_ascii=False, separators=(",", ":")))
+    _write_json(directory / CONFIG_FILE, _transformers_config(tokenizer, model_max_length))
     _write_json(directory / "special_tokens_map.json", _special_tokens())
+
+
+def copy_beside_model(tokenizer: str, model: str) -> None:
+    """Copy the files that ``transformers`` loads from the folder or URL ``tokenizer`` to that of a model of type qwen2.
+
+    Beside such a model AutoTokenizer (transformers 5.24) takes its Qwen2Tokenizer whatever class is configured, and so
+    the wrong pattern, unless the configuration has an ``auto_map``. Other classes get one: it names code that is not
+    there, which is not looked for unless the caller trusts remote code, and then fails rather than encode otherwise.
+    """
+    for name in TRANSFORMERS_FILES:
+        content = storage.read_bytes(storage.join(tokenizer, name))
+        if name == CONFIG_FILE and (config := json.loads(content))["tokenizer_class"] != QWEN2_CLASS:
+            config["auto_map"] = {"AutoTokenizer": ["", "load_without_trust_remote_code.Tokenizer"]}
+            content = _json(config).encode()
+        storage.write_bytes(storage.join(model, name), content)
 
 
 def fingerprint(directory: str | Path) -> str:
@@ -54,37 +81,31 @@ def tokenizer_info(directory: str | Path) -> dict[str, Any]:
     tokenizer = Tokenizer.from_file(str(Path(directory) / TOKENIZER_FILE))
     return {
         "fingerprint": fingerprint(directory),
-        "vocabulary_size": tokenizer.get_vocab_size(),
+        "vocabulary_size": vocabulary_size(tokenizer),
         "special_tokens": {token: tokenizer.token_to_id(token) for token in CONTROL_TOKENS},
     }
 
 
-def _check(tokenizer: Tokenizer) -> None:
-    missing = [token for token in CONTROL_TOKENS if tokenizer.token_to_id(token) is None]
-    if missing:
-        raise ValueError(f"The tokenizer lacks the control tokens {missing}: train it with train_bpe.")
-    model = json.loads(tokenizer.to_str())["model"]
-    for rank, pair in enumerate(model["merges"]):
-        left, right = pair if isinstance(pair, list) else pair.split(" ")
-        if model["vocab"].get(left + right) != 256 + rank:
-            raise ValueError(
-                f"Merge {rank} ({left!r} + {right!r}) has id {model['vocab'].get(left + right)}, not {256 + rank}: "
-                "tiktoken needs ids in merge order after the 256 bytes."
-            )
+def vocabulary_size(tokenizer: Tokenizer) -> int:
+    """One more than the largest id: the rows that a model's embedding needs, also where ids are left out."""
+    return 1 + max(tokenizer.get_vocab(with_added_tokens=True).values())
 
 
-def _regular_tokens(tokenizer: Tokenizer) -> list[str]:
-    """The regular tokens in id order."""
-    vocabulary = tokenizer.get_vocab(with_added_tokens=False)
-    return sorted(vocabulary, key=vocabulary.__getitem__)
+def has_qwen2_pipeline(tokenizer: Tokenizer) -> bool:
+    """Whether text is normalised and cut as by Qwen2."""
+    theirs, qwen2 = json.loads(tokenizer.to_str()), json.loads(build_pipeline().to_str())
+    return all(theirs[part] == qwen2[part] for part in ("normalizer", "pre_tokenizer"))
 
 
-def _tiktoken_ranks(tokenizer: Tokenizer) -> bytes:
-    lines = (
-        base64.b64encode(token_bytes(token)) + b" " + str(rank).encode() + b"\n"
-        for rank, token in enumerate(_regular_tokens(tokenizer))
-    )
-    return b"".join(lines)
+def _write_ranks(tokenizer: Tokenizer, path: Path) -> None:
+    path.unlink(missing_ok=True)
+    if reason := obstacle(tokenizer):
+        warnings.warn(
+            f"{path} is not written: {reason}. tiktoken needs ids in merge order; load tokenizer.json instead.",
+            stacklevel=3,
+        )
+    else:
+        path.write_bytes(write_ranks(ranks_of(tokenizer)))
 
 
 def _special_tokens() -> dict[str, Any]:
@@ -97,15 +118,15 @@ def _special_tokens() -> dict[str, Any]:
 
 def _transformers_config(tokenizer: Tokenizer, model_max_length: int) -> dict[str, Any]:
     added = {
-        str(tokenizer.token_to_id(token)): {
-            "content": token,
-            "lstrip": False,
-            "normalized": False,
-            "rstrip": False,
-            "single_word": False,
-            "special": True,
+        str(id_): {
+            "content": token.content,
+            "lstrip": token.lstrip,
+            "normalized": token.normalized,
+            "rstrip": token.rstrip,
+            "single_word": token.single_word,
+            "special": token.special,
         }
-        for token in CONTROL_TOKENS
+        for id_, token in tokenizer.get_added_tokens_decoder().items()
     }
     return _special_tokens() | {
         "add_prefix_space": False,
@@ -116,10 +137,27 @@ def _transformers_config(tokenizer: Tokenizer, model_max_length: int) -> dict[st
         "errors": "replace",
         "model_max_length": model_max_length,
         "split_special_tokens": False,
-        "tokenizer_class": "Qwen2Tokenizer",
+        "tokenizer_class": _transformers_class(tokenizer),
         "unk_token": None,
     }
 
 
+def _transformers_class(tokenizer: Tokenizer) -> str:
+    """Name of the class that loads the tokenizer as it is.
+
+    transformers 5 builds the pipeline of its Qwen2Tokenizer anew with Qwen2's pattern, whatever tokenizer.json says, so
+    that other pipelines need the class that reads the file.
+    """
+    return QWEN2_CLASS if has_qwen2_pipeline(tokenizer) else FILE_CLASS
+
+
 def _write_json(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+    _write(path, _json(content))
+
+
+def _json(content: dict[str, Any]) -> str:
+    return json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")

@@ -13,11 +13,14 @@ from curation.report.markup import Html, join, tag
 Point = tuple[float, float]
 
 BAR_HEIGHT = 12
+THIN_BAR = 6
 SEGMENT_GAP = 0.4  # percent of the width, between the segments of a stacked bar
 LINE_POINTS = 400  # more than a screen can show apart
 SMALLEST_SPAN = 1e-6  # of an axis, relative to its values: differences below it are no news
 PLOT_LEFT, PLOT_RIGHT = 9.0, 99.0  # percent of the width
 PLOT_TOP, PLOT_BOTTOM, PLOT_HEIGHT = 12, 236, 276  # pixels
+DOTS_LEFT = 22.0  # percent of the width, for the names of the rows of dots
+DOT_ROW = 20  # pixels
 
 
 def bar(share: float, title: str, class_: str = "accent") -> Html:
@@ -47,8 +50,18 @@ def paired_bars(first: float, second: float, title: str) -> Html:
     )
 
 
-def _bar_svg(title: str, *segments: Html) -> Html:
-    return tag("svg", tag("title", title), *segments, role="img", class_="bar", width="100%", height=BAR_HEIGHT)
+def grouped_bars(parts: Sequence[tuple[str, float]], title: str) -> Html:
+    """Thin bars, one below the other, each a CSS class and a share of the full length in [0, 1]."""
+    step = max(BAR_HEIGHT / max(len(parts), 1), THIN_BAR)
+    drawn = [
+        _segment(0, 100 * share, class_, round(number * step), round(step) - 1)
+        for number, (class_, share) in enumerate(parts)
+    ]
+    return _bar_svg(title, *drawn, height=max(BAR_HEIGHT, round(step * len(parts)) - 1))
+
+
+def _bar_svg(title: str, *segments: Html, height: int = BAR_HEIGHT) -> Html:
+    return tag("svg", tag("title", title), *segments, role="img", class_="bar", width="100%", height=height)
 
 
 def _segment(begin: float, width: float, class_: str, top: int = 0, height: int = BAR_HEIGHT) -> Html:
@@ -140,3 +153,32 @@ def _mark(axes: _Axes, point: Point) -> Html:
     return tag(
         "circle", tag("title", f"{x:,g}: {y:.3f}"), cx=f"{axes.x(x):.2f}%", cy=f"{axes.y(y):.1f}", r=5, class_="mark"
     )
+
+
+def dot_chart(
+    rows: Sequence[tuple[str, Sequence[tuple[str, float]]]], x_label: str, title: str, start: float = 0.0
+) -> Html:
+    """Named rows, each with dots (CSS class, value) on one axis that begins at ``start`` or at the least value."""
+    values = [value for _, dots in rows for _, value in dots]
+    ticks = _ticks(min(start, *values), max(values), 10)
+    axes = _Axes((ticks[0], ticks[-1]), (0, 1))
+    bottom = PLOT_TOP + DOT_ROW * len(rows)
+
+    def x(value: float) -> str:
+        return f"{DOTS_LEFT + (PLOT_RIGHT - DOTS_LEFT) * axes.across(value) / 100:.2f}%"
+
+    drawn = [tag("line", x1=x(tick), x2=x(tick), y1=PLOT_TOP, y2=bottom, class_="grid") for tick in ticks]
+    drawn += [tag("text", f"{tick:,g}", x=x(tick), y=bottom + 18, text_anchor="middle") for tick in ticks]
+    for number, (name, dots) in enumerate(rows):
+        y = PLOT_TOP + DOT_ROW * number + DOT_ROW // 2
+        drawn.append(tag("text", name, x=f"{DOTS_LEFT - 1.5}%", y=y, dy="0.35em", text_anchor="end"))
+        ends = (min(value for _, value in dots), max(value for _, value in dots))
+        drawn.append(tag("line", x1=x(ends[0]), x2=x(ends[1]), y1=y, y2=y, class_="grid"))
+        drawn += [
+            tag("circle", tag("title", f"{name}: {value:.2f}"), cx=x(value), cy=y, r=5, class_=class_)
+            for class_, value in dots
+        ]
+    return tag(
+        "svg", tag("title", title), *drawn, tag("text", x_label, x=f"{PLOT_RIGHT}%", y=bottom + 38, text_anchor="end"),
+        role="img", class_="dots", width="100%", height=bottom + 44,
+    )  # fmt: skip

@@ -79,8 +79,8 @@ def large(value: float) -> str:
     return count(value) if value < 1e9 else f"{value / 1e9:,.2f} bn"
 
 
-def percent(part: float, whole: float = 1.0) -> str:
-    return f"{part / whole:.1%}" if whole else "–"
+def percent(part: float | None, whole: float = 1.0) -> str:
+    return f"{part / whole:.1%}" if whole and part is not None else "–"
 
 
 def megabytes(size: float) -> str:

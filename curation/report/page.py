@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from curation.report import documents, languages, tokens
@@ -55,15 +55,21 @@ def render(data: ReportData) -> str:
 
     A pure function: equal data, equal page.
     """
-    title = f"{data.name} – Glotmill report"
+    body = [_head(data), *(_section(section, data) for section in SECTIONS), foot()]
+    return document(f"{data.name} – Glotmill report", body)
+
+
+def document(title: str, body: Iterable[Html]) -> str:
+    """An HTML document in the report's style."""
     head = (
         '<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(title)}</title>\n<style>{CSS}</style>"
     )
-    body = join([_head(data), *(_section(section, data) for section in SECTIONS), _foot()], "\n")
-    return f'<!doctype html>\n<html lang="en">\n<head>\n{head}\n</head>\n<body>\n{body}\n</body>\n</html>\n'
+    return (
+        f'<!doctype html>\n<html lang="en">\n<head>\n{head}\n</head>\n<body>\n{join(body, chr(10))}\n</body>\n</html>\n'
+    )
 
 
 def _head(data: ReportData) -> Html:
@@ -125,5 +131,5 @@ def _section(section: Section, data: ReportData) -> Html:
     return tag("section", heading, content, id=section.anchor, aria_labelledby=f"{section.anchor}-title")
 
 
-def _foot() -> Html:
+def foot() -> Html:
     return tag("footer", "MB are 10⁶ bytes. Texts are UTF-8.")

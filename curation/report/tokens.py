@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from curation.report import tokenizers
 from curation.report.charts import bar, line_chart
 from curation.report.data import Record, ReportData, language_name
 from curation.report.markup import (
@@ -33,17 +34,21 @@ def tokenizer(data: ReportData) -> Html | None:
     names = sorted({*rows, *sampled, *premium}, key=lambda name: (-_ratio(rows, name), name))
     longest = max((_ratio(rows, name) for name in names), default=0.0) or 1.0
     columns = [Column("Language", "text"), Column("More is better", "bar")]
-    columns += map(Column, ("Bytes per token", "Tokens per character", "Sample MB"))
+    columns += map(Column, ("Bytes per token", "Tokens per unit", "Fertility", "Continued words", "Sample MB"))
     columns += [Column("Premium")] if premium else []
     cells = []
     for name in names:
         row, ratio = rows.get(name, {}), _ratio(rows, name)
         cell = [language_name(name), bar(ratio / longest, f"{ratio:.2f} bytes per token")]
-        cell += [decimal(row.get("bytes_per_token")), decimal(row.get("tokens_per_character"), 3)]
-        cell += [megabytes(sampled.get(name, 0))]
+        cell += [decimal(row.get(figure)) for figure in ("bytes_per_token", "tokens_per_unit", "fertility")]
+        cell += [percent(row.get("continued_words")), megabytes(sampled.get(name, 0))]
         cells.append(cell + ([decimal(premium.get(name))] if premium else []))
     said = f"{count(data.tokenizer['vocab_size'])} tokens, trained on {megabytes(sum(sampled.values()))} MB."
-    explained = ["Measured on curated text outside the sample. The more bytes per token, the shorter the sequences."]
+    explained = [
+        "Measured on curated text outside the sample. The more bytes per token, the shorter the sequences. Fertility "
+        "is the number of pieces that a word is cut into, or a character or syllable in scripts without spaces; "
+        "continued words are cut at all."
+    ]
     if premium:
         explained.append(
             "The premium is how many tokens the same content takes, against English; over all languages its Gini "
@@ -51,8 +56,22 @@ def tokenizer(data: ReportData) -> Html | None:
         )
     return join([
         paragraph(said, class_="said"), paragraph(" ".join(explained)),
-        table("Tokenizer by language", columns, cells),
+        table("Tokenizer by language", columns, cells), *_vocabulary(data.tokenizer),
     ])  # fmt: skip
+
+
+def _vocabulary(tokenizer: Record) -> list[Html]:
+    """Premium as a chart, what the vocabulary is for, and habits."""
+    if "vocabulary" not in tokenizer:
+        return []
+    records = [tokenizer | {"name": "this tokenizer"}]
+    sections = {
+        "Premium over English": tokenizers.premiums(records),
+        "Vocabulary by script": tokenizers.vocabulary_by_script(records),
+        "Doubtful tokens": tokenizers.doubtful(records),
+        "Numbers and white space": tokenizers.habits(records),
+    }
+    return [piece for title, content in sections.items() if content for piece in (tag("h3", title), content)]
 
 
 def _ratio(rows: dict[str, Record], name: str) -> float:

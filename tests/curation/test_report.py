@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
@@ -11,55 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.report import ReportData, render
-from curation.report.charts import LINE_POINTS, bar, line_chart, paired_bars, stacked_bar, thin
+from curation.report.charts import LINE_POINTS, bar, dot_chart, grouped_bars, line_chart, paired_bars, stacked_bar, thin
 from curation.report.data import Sample, fold, reason_counts
 from curation.report.documents import size_bins
 from curation.report.markup import escape, tag
 from curation.report.page import SECTIONS
+from tests.page import Page
 
-VOID = {"meta", "wbr"}
 HOSTILE = '<script>alert("x")</script><img src=http://example.org/x.png onerror=y>\x00\x1b\ud800 & \u202egnp'
-
-
-class Page(HTMLParser):
-    """Checks that elements nest, and gathers text, element names, attributes and the rows of tables."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.names: set[str] = set()
-        self.attributes: list[tuple[str, str | None]] = []
-        self.text = ""
-        self.rows: list[list[str]] = []
-        self._cell: list[str] | None = None
-        self.feed(page)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, name: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.names.add(name)
-        self.attributes += attributes
-        if name not in VOID:
-            self.open.append(name)
-        if name == "tr":
-            self.rows.append([])
-        if name in ("th", "td"):
-            self._cell = []
-
-    def handle_endtag(self, name: str) -> None:
-        assert self.open.pop() == name
-        if name in ("th", "td") and self._cell is not None:
-            self.rows[-1].append(" ".join(self._cell))
-            self._cell = None
-
-    def handle_data(self, text: str) -> None:
-        if "style" not in self.open:
-            self.text += text
-        if self._cell is not None and "svg" not in self.open:
-            self._cell.append(text)
-
-    def row(self, *beginning: str) -> list[str]:
-        return next(row for row in self.rows if row[: len(beginning)] == list(beginning))
 
 
 def funnel_row(language: str, domain: str = "web", **changes: Any) -> dict[str, Any]:
@@ -116,8 +74,10 @@ def data() -> ReportData:
         tokenizer={
             "vocab_size": 16_384, "sample_bytes": {"en": 3_000_000, "hi": 1_500_000},
             "languages": [
-                {"language": "en", "bytes_per_token": 4.25, "tokens_per_character": 0.2375},
-                {"language": "lo", "bytes_per_token": None, "tokens_per_character": None},
+                {"language": "en", "bytes_per_token": 4.25, "tokens_per_unit": 1.3, "fertility": 1.125,
+                 "continued_words": 0.12},
+                {"language": "lo", "bytes_per_token": None, "tokens_per_unit": None, "fertility": None,
+                 "continued_words": None},
             ],
             "parallel": {"premium": {"en": 1.0, "hi": 1.85}, "gini": 0.149},
         },
@@ -143,8 +103,8 @@ def test_numbers_shown_equal_the_data(data: ReportData) -> None:
     assert page.row("Hindi web", "", "25.0%")[2:] == ["25.0%", "27.0%", "1.75", "2.25", "2.30"]
     assert page.row("web", "6") == ["web", "6", "in/a.parquet", "row 4", "bad"]
     assert "7 records could not be read. 3 documents held invalid UTF-8." in page.text
-    assert page.row("English", "", "4.25")[2:] == ["4.25", "0.237", "3.00", "1.00"]
-    assert page.row("Hindi", "", "–")[2:] == ["–", "–", "1.50", "1.85"]
+    assert page.row("English", "", "4.25")[2:] == ["4.25", "1.30", "1.12", "12.0%", "3.00", "1.00"]
+    assert page.row("Hindi", "", "–")[2:] == ["–", "–", "–", "–", "1.50", "1.85"]
     assert "0.149" in page.text
     assert page.row("English", "", "9,000")[2:] == ["9,000", "450", "75.9%"]
     assert page.row("web", "", "12,000")[2:] == ["12,000", "450", "100.0%"]
@@ -290,3 +250,25 @@ def test_bars_have_the_length_of_their_share() -> None:
 
 def test_escaping_is_not_done_twice() -> None:
     assert tag("p", escape("a < b")) == "<p>a &lt; b</p>"
+
+
+def test_grouped_bars_do_not_overlap_and_grow_with_their_number() -> None:
+    for number in (1, 2, 4, 5):
+        page = Page(str(grouped_bars([("accent", 0.5)] * number, "bars")))
+        tops = [int(value) for name, value in page.attributes if name == "y" and value]
+        heights = [int(value) for name, value in page.attributes if name == "height" and value]
+        whole, *each = heights
+        assert len(tops) == number and all(a + b <= top for a, b, top in zip(tops, each, tops[1:], strict=False))
+        assert tops[-1] + each[-1] <= whole
+    assert 'width="50.00%"' in grouped_bars([("accent", 0.5)], "one")
+
+
+@given(st.lists(st.lists(st.floats(0.01, 50), min_size=1, max_size=4), min_size=1, max_size=12))
+def test_dots_stay_between_the_names_and_the_edge(values: list[list[float]]) -> None:
+    """And a larger value never stands left of a smaller one."""
+    rows = [(f"row {number}", [("accent", value) for value in dots]) for number, dots in enumerate(values)]
+    page = Page(str(dot_chart(rows, "value", "title", 1.0)))
+    at = [float(value.rstrip("%")) for name, value in page.attributes if name == "cx" and value]
+    flat = [value for dots in values for value in dots]
+    assert len(at) == len(flat) and all(22 <= x <= 99 for x in at)
+    assert [x for _, x in sorted(zip(flat, at, strict=True))] == sorted(at)
