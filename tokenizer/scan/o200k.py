@@ -1,0 +1,91 @@
+"""The scanner of the o200k pattern, which also cuts words where lower case turns into upper case."""
+
+from __future__ import annotations
+
+
+from curation.text.utf8 import decode
+from tokenizer.memory import compiled, load_word
+from tokenizer.scan.classes import LETTER, LOWER, MARK, NEWLINE, NUMBER, OTHER, SPACE, UPPER
+from tokenizer.scan.runs import ascii_lower_case, class_at, contraction_end, numbers_end, run_of, space_end
+
+
+@compiled
+def o200k_end(data, start, end, classes, digits):  # type: ignore[no-untyped-def]
+    """The index after the pretoken that starts at ``start`` in ``data[:end]``; numbers have at most ``digits``."""
+    code_point, second = decode(data, start)
+    found = classes[code_point]
+    if found == LETTER or found == UPPER or found == LOWER:
+        return _with_contraction(data, _word_end(data, start, end, classes)[0], end)
+    if found == NUMBER:
+        return numbers_end(data, second, end, classes, digits - 1)
+    if found == NEWLINE:
+        return space_end(data, start, end, classes)
+    i, lowered = _word_end(data, second, end, classes)
+    if found == MARK and not lowered:
+        i = second  # a word of its own before a word all in upper case
+    if i > second or found == MARK:
+        return _with_contraction(data, i, end)
+    if found == SPACE and (code_point != ord(" ") or class_at(data, second, end, classes) != OTHER):
+        return space_end(data, start, end, classes)
+    return _symbols_end(data, second, end, classes)
+
+
+@compiled
+def _word_end(data, i, end, classes):  # type: ignore[no-untyped-def]
+    """The index after the word at ``i`` (``i`` when there is none), and whether it ends in other than upper case.
+
+    The longest of upper case, caseless letters and marks, then lower case, caseless letters and marks; or else as far
+    as its last caseless letter or mark; or else upper case alone.
+    """
+    after_caseless = i
+    start = i
+    found = class_at(data, i, end, classes)
+    while found == UPPER or found == LETTER or found == MARK:
+        i = decode(data, i)[1]
+        if found != UPPER:
+            after_caseless = i
+        found = class_at(data, i, end, classes)
+    if found == LOWER:
+        return _lower_end(data, i, end, classes), True
+    if after_caseless > start:
+        return after_caseless, True
+    return i, False
+
+
+@compiled
+def _lower_end(data, i, end, classes):  # type: ignore[no-untyped-def]
+    """The index after the run of lower case, caseless letters and marks at ``i``."""
+    while i + 8 <= end:
+        run = run_of(ascii_lower_case(load_word(data, i)))
+        i += run
+        if run < 8:
+            if data[i] < 0x80:
+                return i
+            break
+    found = class_at(data, i, end, classes)
+    while found == LOWER or found == LETTER or found == MARK:
+        i = decode(data, i)[1]
+        found = class_at(data, i, end, classes)
+    return i
+
+
+@compiled
+def _with_contraction(data, i, end):  # type: ignore[no-untyped-def]
+    """The index after the contraction that follows a word at ``i``, if one does."""
+    if i < end and data[i] == ord("'"):
+        after = contraction_end(data, i + 1, end)
+        if after > 0:
+            return after
+    return i
+
+
+@compiled
+def _symbols_end(data, i, end, classes):  # type: ignore[no-untyped-def]
+    """The index after the run of symbols and marks at ``i``, and the line ends and slashes after it."""
+    found = class_at(data, i, end, classes)
+    while found == OTHER or found == MARK:
+        i = decode(data, i)[1]
+        found = class_at(data, i, end, classes)
+    while i < end and (data[i] == ord("\n") or data[i] == ord("\r") or data[i] == ord("/")):
+        i += 1
+    return i
