@@ -1,0 +1,180 @@
+"""Encoding UTF-8 text in compiled code: cut into pretokens, number them, merge the new ones, write the ids of all."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from tokenizer.memory import compiled, prefetch
+from tokenizer.merging import Merges, Scratch, build_merges, merge_bytes, scratch
+from tokenizer.pretoken_table import PretokenTable
+from tokenizer.pretokens import GPT2_PATTERN, PATTERNS, token_bytes
+
+CACHED_PRETOKENS = 1 << 21
+CACHED_BYTES = 1 << 26
+"""The pretokens of about 2 GB of text; beyond them the cache starts afresh. It takes at most about 300 MB."""
+_AHEAD = 16  # pretokens
+_LENGTH_BITS = np.uint64(32)
+_LENGTH = np.uint64(0xFFFF_FFFF)
+
+
+class CompiledEncoder:
+    """Encodes texts in normal form, with a cache of the pretokens it has met. Not to be shared between threads."""
+
+    def __init__(self, pattern: str, merges: Merges, whole: dict[bytes, int]) -> None:
+        """``whole`` holds the pretokens that get one id without being merged."""
+        self._pattern, self._merges, self._whole = pattern, merges, whole
+        self._scratch = scratch(1 << 12)
+        self._forget()
+
+    def encode(
+        self, data: NDArray[np.uint8], offsets: NDArray[np.int64], end: int | None
+    ) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+        """The ids of n texts of valid UTF-8 ``data[offsets[i]:offsets[i + 1]]``, and the number of ids of each.
+
+        Ids uint32[total], ``end`` after those of each text unless it is None; numbers int64[n].
+        """
+        if self._table.count > CACHED_PRETOKENS or self._table.buffers()[0].size > CACHED_BYTES:
+            self._forget()
+        numbers, text_ends = self._table.add(data, offsets)
+        self._learn()
+        # Every id stands for at least a byte.
+        tokens = np.empty(int(offsets[-1] - offsets[0]) + offsets.size - 1, np.uint32)
+        lengths = np.empty(offsets.size - 1, np.int64)
+        total = _write(numbers, text_ends, self._entries, self._ids, -1 if end is None else end, tokens, lengths)
+        return tokens[:total], lengths
+
+    def _forget(self) -> None:
+        self._table = PretokenTable(self._pattern)
+        self._entries = np.zeros(1 << 16, np.uint64)  # of each pretoken: its id or where its ids begin, and their number
+        self._ids = np.zeros(1 << 16, np.uint32)
+        self._learned = self._filled = 0
+        if self._whole:
+            offsets = np.cumsum([0, *map(len, self._whole)])
+            self._table.add_whole(np.frombuffer(b"".join(self._whole), np.uint8), offsets)
+            self._entries = _room(self._entries, 0, self._table.count)
+            ids = np.fromiter(self._whole.values(), np.uint64, len(self._whole))
+            self._entries[: ids.size] = ids << _LENGTH_BITS | np.uint64(1)
+            self._learned = ids.size
+
+    def _learn(self) -> None:
+        """Merge the pretokens that the table has met for the first time."""
+        data, ends = self._table.buffers()
+        new = ends[self._learned :]
+        if new.size < 2:
+            return
+        self._entries = _room(self._entries, self._learned, self._table.count)
+        self._ids = _room(self._ids, self._filled, self._filled + int(new[-1] - new[0]))
+        longest = int(np.diff(new).max())
+        if longest > self._scratch.ids.size:
+            self._scratch = scratch(longest)
+        self._filled = _merge_new(
+            data, ends, self._learned, self._merges, self._scratch, self._entries, self._ids, self._filled
+        )
+        self._learned = self._table.count
+
+
+def compile_encoder(tokenizer: Tokenizer) -> tuple[CompiledEncoder, bool] | None:
+    """A compiled encoder that gives the ids of ``tokenizer`` for texts in normal form, and whether that is NFC.
+
+    None when the pipeline or the model is of another kind: the compiled encoder knows byte-level BPE with all 256 bytes,
+    the pretoken patterns of `PATTERNS`, and NFC or no normaliser.
+    """
+    settings = json.loads(tokenizer.to_str())
+    pattern, model = _pattern(settings["pre_tokenizer"]), settings["model"]
+    normalizer = settings["normalizer"]
+    if pattern is None or normalizer not in (None, {"type": "NFC"}) or not _is_plain_bpe(model):
+        return None
+    try:
+        merges = build_merges(model["vocab"], model["merges"])
+    except (KeyError, ValueError):
+        return None
+    whole = _spelled_tokens(model["vocab"]) if model.get("ignore_merges") else {}
+    return CompiledEncoder(pattern, merges, whole), normalizer is not None
+
+
+def _is_plain_bpe(model: dict[str, Any]) -> bool:
+    unusual = ("dropout", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback")
+    return model["type"] == "BPE" and not any(model.get(name) for name in unusual)
+
+
+def _pattern(pre_tokenizer: dict[str, Any] | None) -> str | None:
+    """The pattern of a byte-level pre-tokenizer that the scanners know, else None."""
+    if pre_tokenizer is None:
+        return None
+    steps = pre_tokenizer.get("pretokenizers", [pre_tokenizer])
+    *before, last = steps
+    if last["type"] != "ByteLevel" or last["add_prefix_space"]:
+        return None
+    if not before:
+        return GPT2_PATTERN if last["use_regex"] else None
+    split = before[0]
+    if len(before) > 1 or last["use_regex"] or split["type"] != "Split":
+        return None
+    pattern = split["pattern"].get("Regex")
+    as_written = split["behavior"] == "Isolated" and not split["invert"]
+    return pattern if as_written and pattern in PATTERNS.values() else None
+
+
+def _spelled_tokens(vocabulary: dict[str, int]) -> dict[bytes, int]:
+    """The tokens that bytes spell, without those of other characters, such as most control tokens."""
+    spelled: dict[bytes, int] = {}
+    for token, id_ in vocabulary.items():
+        try:
+            spelled[token_bytes(token)] = id_
+        except KeyError:
+            continue
+    spelled.pop(b"", None)
+    return spelled
+
+
+def _room(array: NDArray[Any], used: int, size: int) -> NDArray[Any]:
+    """``array`` with room for ``size`` elements, of which ``used`` are kept."""
+    if size <= array.size:
+        return array
+    larger = np.empty(max(size, 2 * array.size), array.dtype)
+    larger[:used] = array[:used]
+    return larger
+
+
+@compiled
+def _merge_new(data, ends, first, merges, scratch, entries, ids, filled):  # type: ignore[no-untyped-def]
+    """Write the ids of the pretokens from number ``first`` on; returns how far ``ids`` is filled."""
+    for number in range(first, ends.size - 1):
+        stop = merge_bytes(data, ends[number], ends[number + 1], merges, scratch, ids, filled)
+        if stop == filled + 1:
+            entries[number] = np.uint64(ids[filled]) << _LENGTH_BITS | np.uint64(1)
+        else:
+            entries[number] = np.uint64(filled) << _LENGTH_BITS | np.uint64(stop - filled)
+            filled = stop
+    return filled
+
+
+@compiled
+def _write(numbers, text_ends, entries, ids, end, tokens, lengths):  # type: ignore[no-untyped-def]
+    """Write the ids of the numbered pretokens, and ``end`` after each text unless negative; returns how many."""
+    filled, first = np.int64(0), np.int64(0)
+    last = numbers.size - 1
+    for text in range(text_ends.size):
+        start = filled
+        for i in range(first, text_ends[text]):
+            prefetch(entries, numbers[min(i + _AHEAD, last)])
+            entry = entries[numbers[i]]
+            value = np.int64(entry >> _LENGTH_BITS)
+            if entry & _LENGTH == 1:
+                tokens[filled] = value
+                filled += 1
+            else:
+                for k in range(np.int64(entry & _LENGTH)):
+                    tokens[filled] = ids[value + k]
+                    filled += 1
+        if end >= 0:
+            tokens[filled] = end
+            filled += 1
+        lengths[text] = filled - start
+        first = text_ends[text]
+    return filled
