@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from tokenizer.memory import compiled, prefetch
-from tokenizer.merging import Merges, Scratch, build_merges, merge_bytes, scratch
+from tokenizer.merging import Merges, build_merges, entry_value, lanes, merge_all, tree
 from tokenizer.pretoken_table import PretokenTable
 from tokenizer.pretokens import GPT2_PATTERN, PATTERNS, token_bytes
 
@@ -18,8 +18,6 @@ CACHED_PRETOKENS = 1 << 21
 CACHED_BYTES = 1 << 26
 """The pretokens of about 2 GB of text; beyond them the cache starts afresh. It takes at most about 300 MB."""
 _AHEAD = 16  # pretokens
-_LENGTH_BITS = np.uint64(32)
-_LENGTH = np.uint64(0xFFFF_FFFF)
 
 
 class CompiledEncoder:
@@ -28,7 +26,7 @@ class CompiledEncoder:
     def __init__(self, pattern: str, merges: Merges, whole: dict[bytes, int]) -> None:
         """``whole`` holds the pretokens that get one id without being merged."""
         self._pattern, self._merges, self._whole = pattern, merges, whole
-        self._scratch = scratch(1 << 12)
+        self._lanes, self._tree = lanes(), tree(1 << 12)
         self._forget()
 
     def encode(
@@ -58,7 +56,7 @@ class CompiledEncoder:
             self._table.add_whole(np.frombuffer(b"".join(self._whole), np.uint8), offsets)
             self._entries = _room(self._entries, 0, self._table.count)
             ids = np.fromiter(self._whole.values(), np.uint64, len(self._whole))
-            self._entries[: ids.size] = ids << _LENGTH_BITS | np.uint64(1)
+            self._entries[: ids.size] = ids << np.uint64(32) | np.uint64(1)
             self._learned = ids.size
 
     def _learn(self) -> None:
@@ -70,10 +68,10 @@ class CompiledEncoder:
         self._entries = _room(self._entries, self._learned, self._table.count)
         self._ids = _room(self._ids, self._filled, self._filled + int(new[-1] - new[0]))
         longest = int(np.diff(new).max())
-        if longest > self._scratch.ids.size:
-            self._scratch = scratch(longest)
-        self._filled = _merge_new(
-            data, ends, self._learned, self._merges, self._scratch, self._entries, self._ids, self._filled
+        if longest > self._tree.ids.size:
+            self._tree = tree(longest)
+        self._filled = merge_all(
+            data, ends, self._learned, self._merges, self._lanes, self._tree, self._ids, self._filled, self._entries
         )
         self._learned = self._table.count
 
@@ -142,19 +140,6 @@ def _room(array: NDArray[Any], used: int, size: int) -> NDArray[Any]:
 
 
 @compiled
-def _merge_new(data, ends, first, merges, scratch, entries, ids, filled):  # type: ignore[no-untyped-def]
-    """Write the ids of the pretokens from number ``first`` on; returns how far ``ids`` is filled."""
-    for number in range(first, ends.size - 1):
-        stop = merge_bytes(data, ends[number], ends[number + 1], merges, scratch, ids, filled)
-        if stop == filled + 1:
-            entries[number] = np.uint64(ids[filled]) << _LENGTH_BITS | np.uint64(1)
-        else:
-            entries[number] = np.uint64(filled) << _LENGTH_BITS | np.uint64(stop - filled)
-            filled = stop
-    return filled
-
-
-@compiled
 def _write(numbers, text_ends, entries, ids, end, tokens, lengths):  # type: ignore[no-untyped-def]
     """Write the ids of the numbered pretokens, and ``end`` after each text unless negative; returns how many."""
     filled, first = np.int64(0), np.int64(0)
@@ -163,13 +148,12 @@ def _write(numbers, text_ends, entries, ids, end, tokens, lengths):  # type: ign
         start = filled
         for i in range(first, text_ends[text]):
             prefetch(entries, numbers[min(i + _AHEAD, last)])
-            entry = entries[numbers[i]]
-            value = np.int64(entry >> _LENGTH_BITS)
-            if entry & _LENGTH == 1:
+            value, length = entry_value(entries[numbers[i]])
+            if length == 1:
                 tokens[filled] = value
                 filled += 1
             else:
-                for k in range(np.int64(entry & _LENGTH)):
+                for k in range(length):
                     tokens[filled] = ids[value + k]
                     filled += 1
         if end >= 0:

@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
+from numpy.typing import DTypeLike, NDArray
 
 compiled = njit(cache=True, nogil=True, _nrt=False)
 """`numba.njit` for functions that make no arrays. They do not count references to the arrays they are given, which in
 small functions called for every character costs more than their work (scanning English: 2.6 times as long)."""
+inlined = njit(cache=True, nogil=True, _nrt=False, forceinline=True)
+"""As `compiled`, for functions whose arguments take longer to pass than their work takes."""
+
+CACHE_LINE = 64  # bytes
+
+
+def aligned(size: int, dtype: DTypeLike) -> NDArray[Any]:
+    """An array of ``size`` elements that starts at a cache line; its content is arbitrary."""
+    room = np.empty(size * np.dtype(dtype).itemsize + CACHE_LINE, np.uint8)
+    start = -room.ctypes.data % CACHE_LINE
+    return room[start : start + room.size - CACHE_LINE].view(dtype)
 
 
 def _address(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

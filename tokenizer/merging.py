@@ -1,8 +1,10 @@
 """Compiled byte-level BPE: merging the bytes of a pretoken by the ranks of its pairs.
 
 The pair of the lowest rank is merged, of equal ones the leftmost, until no pair of neighbours is a merge (Sennrich et
-al. 2016, arXiv:1508.07909), as ``tokenizers`` does. Up to SHORT bytes the lowest is found by looking at all pairs, which
-is fastest for words; above that by a tree of minima, so that n bytes take O(n log n) whatever they are.
+al. 2016, arXiv:1508.07909), as ``tokenizers`` does. Looking a pair up in the table of merges takes longer than all else,
+because the table does not fit into the nearest cache. So words are merged in LANES at a time, one step of each in turn:
+what a lane asks for arrives while the others work. There the lowest rank is found by looking at all pairs; in pretokens
+above SHORT bytes by a tree of minima, so that n bytes take O(n log n) whatever they are.
 """
 
 from __future__ import annotations
@@ -13,21 +15,29 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tokenizer.memory import compiled
+from tokenizer.memory import aligned, compiled, inlined, prefetch
 from tokenizer.pretokens import characters_of_bytes
 
 SHORT = 128
 """Bytes."""
+LANES = 16
 MOST_TOKENS = (1 << 21) - 1
 MOST_MERGES = (1 << 22) - 1
 _NO_RANK = np.int64(MOST_MERGES)
-_FREE = np.uint64(0xFFFF_FFFF_FFFF_FFFF)  # of no pair, as its ids would be MOST_TOKENS
+_FREE = np.uint64(0xFFFF_FFFF_FFFF_FFFF)  # no pair, as its ids would be MOST_TOKENS
 _LEFT, _RANK_BITS = np.uint64(43), np.uint64(22)
 _RANK = np.uint64(MOST_MERGES)
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2**64 / golden ratio (Knuth, TAOCP 3, section 6.4)
-_POSITION_BITS = 32
-_POSITION = (1 << _POSITION_BITS) - 1
-_NO_PAIR = np.int64(MOST_MERGES << _POSITION_BITS)
+_BUCKET = 8  # pairs in a cache line
+_BLOCK = 16  # keys compared at a time
+_LANE_BITS = 7  # of a position below SHORT
+_LANE_POSITION = SHORT - 1
+_TREE_BITS = 32  # of a position in a longer pretoken
+_TREE_POSITION = (1 << _TREE_BITS) - 1
+_NO_LANE_PAIR, _NO_TREE_PAIR = np.int32(MOST_MERGES << _LANE_BITS), np.int64(MOST_MERGES << _TREE_BITS)
+_NUMBER, _LENGTH, _FIRST_ASKED, _SECOND_ASKED = range(4)  # columns of the state of lanes
+_ENTRY_BITS = np.uint64(32)
+_ENTRY_LENGTH = np.uint64((1 << 32) - 1)
 
 
 class Merges(NamedTuple):
@@ -40,13 +50,24 @@ class Merges(NamedTuple):
     results: NDArray[np.int32]  # [merges]: the id made by each rank
 
 
-class Scratch(NamedTuple):
+class Tree(NamedTuple):
     """Room to merge a pretoken of ``ids.size`` bytes."""
 
     ids: NDArray[np.int32]
-    next: NDArray[np.int32]
-    previous: NDArray[np.int32]
-    keys: NDArray[np.int64]  # rank and position of the pair that starts at each byte; in a tree above SHORT bytes
+    after: NDArray[np.int32]  # the byte at which the next token starts
+    before: NDArray[np.int32]
+    keys: NDArray[np.int64]  # minima; in the leaves rank and position of the pair that starts at each byte
+
+
+class Lanes(NamedTuple):
+    """Room to merge LANES pretokens of up to SHORT bytes."""
+
+    ids: NDArray[np.int32]  # [LANES, SHORT], as all the others but asked
+    after: NDArray[np.int16]
+    before: NDArray[np.int16]
+    keys: NDArray[np.int32]  # rank and position of the pair that starts at each byte
+    state: NDArray[np.int64]  # [LANES, 4]: pretoken, its bytes, positions of the two pairs asked for or -1
+    asked: NDArray[np.uint64]  # [LANES, 2]: the two pairs
 
 
 def build_merges(vocabulary: Mapping[str, int], merges: Sequence[Sequence[str]]) -> Merges:
@@ -61,8 +82,9 @@ def build_merges(vocabulary: Mapping[str, int], merges: Sequence[Sequence[str]])
     lefts = np.array([vocabulary[left] for left, _ in merges], np.int64)
     rights = np.array([vocabulary[right] for _, right in merges], np.int64)
     results = np.array([vocabulary[left + right] for left, right in merges], np.int32)
-    bits = max(8, int(2 * len(merges)).bit_length())  # at most half full
-    table = np.full(1 << bits, _FREE, np.uint64)
+    bits = max(8, int(2 * len(merges)).bit_length() - 3)  # at most half full
+    table = aligned(_BUCKET << bits, np.uint64)
+    table[:] = _FREE
     shift = np.uint64(64 - bits)
     _put_pairs(table, shift, lefts, rights)
     byte_ranks = np.empty(1 << 16, np.int32)
@@ -70,90 +92,213 @@ def build_merges(vocabulary: Mapping[str, int], merges: Sequence[Sequence[str]])
     return Merges(byte_ids, byte_ranks, table, shift, results)
 
 
-def scratch(length: int) -> Scratch:
-    """Room for pretokens of up to ``length`` bytes."""
-    leaves = 1 << max(length - 1, 1).bit_length()
+def tree(length: int) -> Tree:
+    """Room for pretokens of up to ``length`` bytes, more than SHORT."""
     ids, after, before = (np.empty(length, np.int32) for _ in range(3))
-    return Scratch(ids, after, before, np.empty(2 * leaves, np.int64))
+    return Tree(ids, after, before, np.empty(2 << (length - 1).bit_length(), np.int64))
+
+
+def lanes() -> Lanes:
+    room = (LANES, SHORT)
+    return Lanes(
+        np.empty(room, np.int32), np.empty(room, np.int16), np.empty(room, np.int16),
+        np.empty((LANES, SHORT + _BLOCK), np.int32),
+        np.empty((LANES, 4), np.int64), np.empty((LANES, 2), np.uint64),
+    )  # fmt: skip
+
+
+@inlined
+def _pair(left, right):  # type: ignore[no-untyped-def]
+    return (np.uint64(left) << _LEFT) | (np.uint64(right) << _RANK_BITS)
+
+
+@inlined
+def _bucket(pair, shift):  # type: ignore[no-untyped-def]
+    """The index of the first entry of the pair's bucket."""
+    return np.int64((pair * _SPREAD) >> shift) * _BUCKET
 
 
 @compiled
 def _put_pairs(pairs, shift, lefts, rights):  # type: ignore[no-untyped-def]
-    mask = pairs.size - 1
     for rank in range(lefts.size):
-        key = (np.uint64(lefts[rank]) << _LEFT) | (np.uint64(rights[rank]) << _RANK_BITS)
-        slot = np.int64((key * _SPREAD) >> shift)
-        while pairs[slot] != _FREE and pairs[slot] & ~_RANK != key:
-            slot = (slot + 1) & mask
-        pairs[slot] = key | np.uint64(rank)
+        pair = _pair(lefts[rank], rights[rank])
+        i = _bucket(pair, shift)
+        while pairs[i] != _FREE and pairs[i] & ~_RANK != pair:
+            i = (i + 1) & (pairs.size - 1)
+        pairs[i] = pair | np.uint64(rank)
 
 
-@compiled
-def _rank(pairs, shift, left, right):  # type: ignore[no-untyped-def]
-    """The rank of a pair of ids, _NO_RANK when it is no merge."""
-    key = (np.uint64(left) << _LEFT) | (np.uint64(right) << _RANK_BITS)
-    slot = np.int64((key * _SPREAD) >> shift)
+@inlined
+def _rank(pairs, shift, pair):  # type: ignore[no-untyped-def]
+    """The rank of a pair, _NO_RANK when it is no merge."""
+    i = _bucket(pair, shift)
     while True:
-        entry = pairs[slot]
-        if entry == _FREE:
-            return _NO_RANK
-        if entry & ~_RANK == key:
-            return np.int64(entry & _RANK)
-        slot = (slot + 1) & (pairs.size - 1)
+        # The entry of the pair differs from it in the rank alone. Comparing all entries beats a guess at which it is.
+        least = _RANK
+        for k in range(_BUCKET):
+            least = min(least, pairs[i + k] ^ pair)
+        if least < _RANK or pairs[i + _BUCKET - 1] == _FREE:
+            return np.int64(least)
+        i = (i + _BUCKET) & (pairs.size - 1)
 
 
 @compiled
 def _rank_bytes(byte_ids, pairs, shift, ranks):  # type: ignore[no-untyped-def]
     for left in range(256):
         for right in range(256):
-            ranks[left << 8 | right] = _rank(pairs, shift, byte_ids[left], byte_ids[right])
+            ranks[left << 8 | right] = _rank(pairs, shift, _pair(byte_ids[left], byte_ids[right]))
 
 
 @compiled
-def merge_bytes(data, start, end, merges, scratch, out, filled):  # type: ignore[no-untyped-def]
-    """Write the ids of the pretoken ``data[start:end]`` to ``out`` from ``filled`` on; returns the index after them.
+def merge_all(data, ends, first, merges, lanes, tree, ids, filled, entries):  # type: ignore[no-untyped-def]
+    """Merge the pretokens ``data[ends[number]:ends[number + 1]]`` from number ``first`` on.
 
-    ``scratch`` must have room for its bytes.
+    Writes their ids to ``ids`` from ``filled`` on, and where to ``entries``, uint64 (see `entry_value`). ``tree`` must
+    have room for the longest. Returns how far ``ids`` is filled.
     """
+    number = first
+    for lane in range(LANES):
+        lanes.state[lane, _NUMBER] = -1
+    working = True
+    while working:
+        working = False
+        for lane in range(LANES):
+            if lanes.state[lane, _NUMBER] >= 0:
+                if _step(merges, lanes, lane):
+                    working = True
+                    continue
+                stop = _write_lane(lanes, lane, ids, filled)
+                filled = _enter(entries, lanes.state[lane, _NUMBER], ids, filled, stop)
+                lanes.state[lane, _NUMBER] = -1
+            while number < ends.size - 1 and ends[number + 1] - ends[number] > SHORT:
+                stop = _merge_long(data, ends[number], ends[number + 1], merges, tree, ids, filled)
+                filled = _enter(entries, number, ids, filled, stop)
+                number += 1
+            if number < ends.size - 1:
+                _open(data, ends[number], ends[number + 1], merges, lanes, lane)
+                lanes.state[lane, _NUMBER] = number
+                number += 1
+                working = True
+    return filled
+
+
+@inlined
+def _enter(entries, number, ids, filled, stop):  # type: ignore[no-untyped-def]
+    """Note that the pretoken has the ids from ``filled`` to ``stop``; returns where the next may be written."""
+    if stop == filled + 1:
+        entries[number] = entry_of(ids[filled], 1)
+        return filled
+    entries[number] = entry_of(filled, stop - filled)
+    return stop
+
+
+@inlined
+def entry_of(value, length):  # type: ignore[no-untyped-def]
+    """The entry of a pretoken of ``length`` ids: the id if it is one, else where they begin."""
+    return np.uint64(value) << _ENTRY_BITS | np.uint64(length)
+
+
+@inlined
+def entry_value(entry):  # type: ignore[no-untyped-def]
+    """The id, or where the ids begin, and how many they are."""
+    return np.int64(entry >> _ENTRY_BITS), np.int64(entry & _ENTRY_LENGTH)
+
+
+@inlined
+def _open(data, start, end, merges, lanes, lane):  # type: ignore[no-untyped-def]
+    """Give the lane the bytes of a pretoken."""
     length = end - start
-    byte_ids, byte_ranks, pairs, shift, results = merges
-    ids, after, before, keys = scratch
     for i in range(length):
-        ids[i], after[i], before[i] = byte_ids[data[start + i]], i + 1, i - 1
-    leaves = 0
-    if length > SHORT:
-        leaves = 1
-        while leaves < length:
-            leaves *= 2
+        lanes.ids[lane, i] = merges.byte_ids[data[start + i]]
+        lanes.after[lane, i], lanes.before[lane, i] = i + 1, i - 1
+    for i in range(length + _BLOCK):
+        lanes.keys[lane, i] = _NO_LANE_PAIR
     for i in range(length - 1):
-        rank = np.int64(byte_ranks[np.int64(data[start + i]) << 8 | np.int64(data[start + i + 1])])
-        keys[leaves + i] = rank << _POSITION_BITS | i
-    for i in range(length - 1, leaves if leaves else length):
-        keys[leaves + i] = _NO_PAIR
-    for i in range(leaves - 1, 0, -1):
-        keys[i] = min(keys[2 * i], keys[2 * i + 1])
-    while True:
-        lowest = keys[1]
-        if leaves == 0:
-            lowest = _NO_PAIR
-            for i in range(length):
-                lowest = min(lowest, keys[i])
-        if lowest >= _NO_PAIR:
-            break
-        i = lowest & _POSITION
-        absorbed = after[i]
-        right = after[absorbed]
-        left = before[i]
-        ids[i] = results[lowest >> _POSITION_BITS]
+        rank = merges.byte_ranks[np.int64(data[start + i]) << 8 | np.int64(data[start + i + 1])]
+        lanes.keys[lane, i] = rank << _LANE_BITS | i
+    lanes.state[lane, _LENGTH] = length
+    lanes.state[lane, _FIRST_ASKED] = lanes.state[lane, _SECOND_ASKED] = -1
+
+
+@inlined
+def _step(merges, lanes, lane):  # type: ignore[no-untyped-def]
+    """Merge one pair of the lane and ask for the ranks of the two pairs this makes; False when there is none left."""
+    ids, keys, after, before = lanes.ids[lane], lanes.keys[lane], lanes.after[lane], lanes.before[lane]
+    length = lanes.state[lane, _LENGTH]
+    for side in range(2):
+        position = lanes.state[lane, _FIRST_ASKED + side]
+        if position >= 0:
+            rank = _rank(merges.pairs, merges.shift, lanes.asked[lane, side])
+            keys[position] = rank << _LANE_BITS | position
+    lowest = _NO_LANE_PAIR
+    for block in range(0, length, _BLOCK):
+        for i in range(block, block + _BLOCK):
+            lowest = min(lowest, keys[i])
+    if lowest >= _NO_LANE_PAIR:
+        return False
+    i = np.int64(lowest & _LANE_POSITION)
+    absorbed = np.int64(after[i])
+    right, left = np.int64(after[absorbed]), np.int64(before[i])
+    ids[i] = merges.results[lowest >> _LANE_BITS]
+    after[i] = right
+    keys[i] = keys[absorbed] = _NO_LANE_PAIR
+    lanes.state[lane, _FIRST_ASKED] = lanes.state[lane, _SECOND_ASKED] = -1
+    if right < length:
+        before[right] = i
+        _ask(merges, lanes, lane, 0, i, _pair(ids[i], ids[right]))
+    if left >= 0:
+        _ask(merges, lanes, lane, 1, left, _pair(ids[left], ids[i]))
+    return True
+
+
+@inlined
+def _ask(merges, lanes, lane, side, position, pair):  # type: ignore[no-untyped-def]
+    prefetch(merges.pairs, _bucket(pair, merges.shift))
+    lanes.asked[lane, side] = pair
+    lanes.state[lane, _FIRST_ASKED + side] = position
+
+
+@inlined
+def _write_lane(lanes, lane, ids, filled):  # type: ignore[no-untyped-def]
+    i = np.int64(0)
+    while i < lanes.state[lane, _LENGTH]:
+        ids[filled] = lanes.ids[lane, i]
+        filled += 1
+        i = np.int64(lanes.after[lane, i])
+    return filled
+
+
+@compiled
+def _merge_long(data, start, end, merges, tree, out, filled):  # type: ignore[no-untyped-def]
+    """Write the ids of ``data[start:end]`` to ``out`` from ``filled`` on; returns the index after them."""
+    length = end - start
+    ids, after, before, keys = tree
+    leaves = np.int64(1)
+    while leaves < length:
+        leaves *= 2
+    keys[leaves : 2 * leaves] = _NO_TREE_PAIR
+    for i in range(length):
+        ids[i], after[i], before[i] = merges.byte_ids[data[start + i]], i + 1, i - 1
+    for i in range(length - 1):
+        rank = np.int64(merges.byte_ranks[np.int64(data[start + i]) << 8 | np.int64(data[start + i + 1])])
+        keys[leaves + i] = rank << _TREE_BITS | i
+    for node in range(leaves - 1, 0, -1):
+        keys[node] = min(keys[2 * node], keys[2 * node + 1])
+    while keys[1] < _NO_TREE_PAIR:
+        i = keys[1] & _TREE_POSITION
+        absorbed = np.int64(after[i])
+        right, left = np.int64(after[absorbed]), np.int64(before[i])
+        ids[i] = merges.results[keys[1] >> _TREE_BITS]
         after[i] = right
-        _set(keys, leaves, absorbed, _NO_PAIR)
-        key = _NO_PAIR
+        key = _NO_TREE_PAIR
         if right < length:
             before[right] = i
-            key = _rank(pairs, shift, ids[i], ids[right]) << _POSITION_BITS | i
-        _set(keys, leaves, i, key)
+            key = _rank(merges.pairs, merges.shift, _pair(ids[i], ids[right])) << _TREE_BITS | i
+        _set_leaf(keys, leaves + i, key)
+        _set_leaf(keys, leaves + absorbed, _NO_TREE_PAIR)
         if left >= 0:
-            _set(keys, leaves, left, _rank(pairs, shift, ids[left], ids[i]) << _POSITION_BITS | left)
+            key = _rank(merges.pairs, merges.shift, _pair(ids[left], ids[i])) << _TREE_BITS | left
+            _set_leaf(keys, leaves + left, key)
     i = np.int64(0)
     while i < length:
         out[filled] = ids[i]
@@ -162,11 +307,11 @@ def merge_bytes(data, start, end, merges, scratch, out, filled):  # type: ignore
     return filled
 
 
-@compiled
-def _set(keys, leaves, i, key):  # type: ignore[no-untyped-def]
-    """Change the key of position ``i``, and the minima above it if there is a tree."""
-    keys[leaves + i] = key
-    node = (leaves + i) >> 1
-    while leaves and node:
+@inlined
+def _set_leaf(keys, node, key):  # type: ignore[no-untyped-def]
+    """Change a leaf and the minima above it."""
+    keys[node] = key
+    node >>= 1
+    while node:
         keys[node] = min(keys[2 * node], keys[2 * node + 1])
         node >>= 1
