@@ -17,6 +17,13 @@ small functions called for every character costs more than their work (scanning 
 inlined = njit(cache=True, nogil=True, _nrt=False, forceinline=True)
 """As `compiled`, for functions whose arguments take longer to pass than their work takes."""
 
+
+@inlined
+def at(i):  # type: ignore[no-untyped-def]
+    """``i``, which is not negative, as an index that compiled code need not ask whether it counts from the end."""
+    return np.uint64(i)
+
+
 CACHE_LINE = 64  # bytes
 
 

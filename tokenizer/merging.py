@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tokenizer.memory import aligned, compiled, inlined, prefetch
+from tokenizer.memory import aligned, at, compiled, inlined, prefetch
 from tokenizer.pretokens import characters_of_bytes
 
 SHORT = 128
@@ -123,9 +123,9 @@ def _put_pairs(pairs, shift, lefts, rights):  # type: ignore[no-untyped-def]
     for rank in range(lefts.size):
         pair = _pair(lefts[rank], rights[rank])
         i = _bucket(pair, shift)
-        while pairs[i] != _FREE and pairs[i] & ~_RANK != pair:
+        while pairs[at(i)] != _FREE and pairs[at(i)] & ~_RANK != pair:
             i = (i + 1) & (pairs.size - 1)
-        pairs[i] = pair | np.uint64(rank)
+        pairs[at(i)] = pair | np.uint64(rank)
 
 
 @inlined
@@ -136,8 +136,8 @@ def _rank(pairs, shift, pair):  # type: ignore[no-untyped-def]
         # The entry of the pair differs from it in the rank alone. Comparing all entries beats a guess at which it is.
         least = _RANK
         for k in range(_BUCKET):
-            least = min(least, pairs[i + k] ^ pair)
-        if least < _RANK or pairs[i + _BUCKET - 1] == _FREE:
+            least = min(least, pairs[at(i + k)] ^ pair)
+        if least < _RANK or pairs[at(i + _BUCKET - 1)] == _FREE:
             return np.int64(least)
         i = (i + _BUCKET) & (pairs.size - 1)
 
@@ -158,25 +158,25 @@ def merge_all(data, ends, first, merges, lanes, tree, ids, filled, entries):  # 
     """
     number = first
     for lane in range(LANES):
-        lanes.state[lane, _NUMBER] = -1
+        lanes.state[at(lane), _NUMBER] = -1
     working = True
     while working:
         working = False
         for lane in range(LANES):
-            if lanes.state[lane, _NUMBER] >= 0:
+            if lanes.state[at(lane), _NUMBER] >= 0:
                 if _step(merges, lanes, lane):
                     working = True
                     continue
                 stop = _write_lane(lanes, lane, ids, filled)
-                filled = _enter(entries, lanes.state[lane, _NUMBER], ids, filled, stop)
-                lanes.state[lane, _NUMBER] = -1
-            while number < ends.size - 1 and ends[number + 1] - ends[number] > SHORT:
-                stop = _merge_long(data, ends[number], ends[number + 1], merges, tree, ids, filled)
+                filled = _enter(entries, lanes.state[at(lane), _NUMBER], ids, filled, stop)
+                lanes.state[at(lane), _NUMBER] = -1
+            while number < ends.size - 1 and ends[at(number + 1)] - ends[at(number)] > SHORT:
+                stop = _merge_long(data, ends[at(number)], ends[at(number + 1)], merges, tree, ids, filled)
                 filled = _enter(entries, number, ids, filled, stop)
                 number += 1
             if number < ends.size - 1:
-                _open(data, ends[number], ends[number + 1], merges, lanes, lane)
-                lanes.state[lane, _NUMBER] = number
+                _open(data, ends[at(number)], ends[at(number + 1)], merges, lanes, lane)
+                lanes.state[at(lane), _NUMBER] = number
                 number += 1
                 working = True
     return filled
@@ -186,9 +186,9 @@ def merge_all(data, ends, first, merges, lanes, tree, ids, filled, entries):  # 
 def _enter(entries, number, ids, filled, stop):  # type: ignore[no-untyped-def]
     """Note that the pretoken has the ids from ``filled`` to ``stop``; returns where the next may be written."""
     if stop == filled + 1:
-        entries[number] = entry_of(ids[filled], 1)
+        entries[at(number)] = entry_of(ids[at(filled)], 1)
         return filled
-    entries[number] = entry_of(filled, stop - filled)
+    entries[at(number)] = entry_of(filled, stop - filled)
     return stop
 
 
@@ -209,62 +209,62 @@ def _open(data, start, end, merges, lanes, lane):  # type: ignore[no-untyped-def
     """Give the lane the bytes of a pretoken."""
     length = end - start
     for i in range(length):
-        lanes.ids[lane, i] = merges.byte_ids[data[start + i]]
-        lanes.after[lane, i], lanes.before[lane, i] = i + 1, i - 1
+        lanes.ids[at(lane), at(i)] = merges.byte_ids[data[at(start + i)]]
+        lanes.after[at(lane), at(i)], lanes.before[at(lane), at(i)] = i + 1, i - 1
     for i in range(length + _BLOCK):
-        lanes.keys[lane, i] = _NO_LANE_PAIR
+        lanes.keys[at(lane), at(i)] = _NO_LANE_PAIR
     for i in range(length - 1):
-        rank = merges.byte_ranks[np.int64(data[start + i]) << 8 | np.int64(data[start + i + 1])]
-        lanes.keys[lane, i] = rank << _LANE_BITS | i
-    lanes.state[lane, _LENGTH] = length
-    lanes.state[lane, _FIRST_ASKED] = lanes.state[lane, _SECOND_ASKED] = -1
+        rank = merges.byte_ranks[np.int64(data[at(start + i)]) << 8 | np.int64(data[at(start + i + 1)])]
+        lanes.keys[at(lane), at(i)] = rank << _LANE_BITS | i
+    lanes.state[at(lane), _LENGTH] = length
+    lanes.state[at(lane), _FIRST_ASKED] = lanes.state[at(lane), _SECOND_ASKED] = -1
 
 
 @inlined
 def _step(merges, lanes, lane):  # type: ignore[no-untyped-def]
     """Merge one pair of the lane and ask for the ranks of the two pairs this makes; False when there is none left."""
-    ids, keys, after, before = lanes.ids[lane], lanes.keys[lane], lanes.after[lane], lanes.before[lane]
-    length = lanes.state[lane, _LENGTH]
+    ids, keys, after, before = lanes.ids[at(lane)], lanes.keys[at(lane)], lanes.after[at(lane)], lanes.before[at(lane)]
+    length = lanes.state[at(lane), _LENGTH]
     for side in range(2):
-        position = lanes.state[lane, _FIRST_ASKED + side]
+        position = lanes.state[at(lane), at(_FIRST_ASKED + side)]
         if position >= 0:
-            rank = _rank(merges.pairs, merges.shift, lanes.asked[lane, side])
-            keys[position] = rank << _LANE_BITS | position
+            rank = _rank(merges.pairs, merges.shift, lanes.asked[at(lane), at(side)])
+            keys[at(position)] = rank << _LANE_BITS | position
     lowest = _NO_LANE_PAIR
     for block in range(0, length, _BLOCK):
         for i in range(block, block + _BLOCK):
-            lowest = min(lowest, keys[i])
+            lowest = min(lowest, keys[at(i)])
     if lowest >= _NO_LANE_PAIR:
         return False
     i = np.int64(lowest & _LANE_POSITION)
-    absorbed = np.int64(after[i])
-    right, left = np.int64(after[absorbed]), np.int64(before[i])
-    ids[i] = merges.results[lowest >> _LANE_BITS]
-    after[i] = right
-    keys[i] = keys[absorbed] = _NO_LANE_PAIR
-    lanes.state[lane, _FIRST_ASKED] = lanes.state[lane, _SECOND_ASKED] = -1
+    absorbed = np.int64(after[at(i)])
+    right, left = np.int64(after[at(absorbed)]), np.int64(before[at(i)])
+    ids[at(i)] = merges.results[at(lowest >> _LANE_BITS)]
+    after[at(i)] = right
+    keys[at(i)] = keys[at(absorbed)] = _NO_LANE_PAIR
+    lanes.state[at(lane), _FIRST_ASKED] = lanes.state[at(lane), _SECOND_ASKED] = -1
     if right < length:
-        before[right] = i
-        _ask(merges, lanes, lane, 0, i, _pair(ids[i], ids[right]))
+        before[at(right)] = i
+        _ask(merges, lanes, lane, 0, i, _pair(ids[at(i)], ids[at(right)]))
     if left >= 0:
-        _ask(merges, lanes, lane, 1, left, _pair(ids[left], ids[i]))
+        _ask(merges, lanes, lane, 1, left, _pair(ids[at(left)], ids[at(i)]))
     return True
 
 
 @inlined
 def _ask(merges, lanes, lane, side, position, pair):  # type: ignore[no-untyped-def]
     prefetch(merges.pairs, _bucket(pair, merges.shift))
-    lanes.asked[lane, side] = pair
-    lanes.state[lane, _FIRST_ASKED + side] = position
+    lanes.asked[at(lane), at(side)] = pair
+    lanes.state[at(lane), at(_FIRST_ASKED + side)] = position
 
 
 @inlined
 def _write_lane(lanes, lane, ids, filled):  # type: ignore[no-untyped-def]
     i = np.int64(0)
-    while i < lanes.state[lane, _LENGTH]:
-        ids[filled] = lanes.ids[lane, i]
+    while i < lanes.state[at(lane), _LENGTH]:
+        ids[at(filled)] = lanes.ids[at(lane), at(i)]
         filled += 1
-        i = np.int64(lanes.after[lane, i])
+        i = np.int64(lanes.after[at(lane), at(i)])
     return filled
 
 
@@ -278,40 +278,40 @@ def _merge_long(data, start, end, merges, tree, out, filled):  # type: ignore[no
         leaves *= 2
     keys[leaves : 2 * leaves] = _NO_TREE_PAIR
     for i in range(length):
-        ids[i], after[i], before[i] = merges.byte_ids[data[start + i]], i + 1, i - 1
+        ids[at(i)], after[at(i)], before[at(i)] = merges.byte_ids[data[at(start + i)]], i + 1, i - 1
     for i in range(length - 1):
-        rank = np.int64(merges.byte_ranks[np.int64(data[start + i]) << 8 | np.int64(data[start + i + 1])])
-        keys[leaves + i] = rank << _TREE_BITS | i
+        rank = np.int64(merges.byte_ranks[np.int64(data[at(start + i)]) << 8 | np.int64(data[at(start + i + 1)])])
+        keys[at(leaves + i)] = rank << _TREE_BITS | i
     for node in range(leaves - 1, 0, -1):
-        keys[node] = min(keys[2 * node], keys[2 * node + 1])
+        keys[at(node)] = min(keys[at(2 * node)], keys[at(2 * node + 1)])
     while keys[1] < _NO_TREE_PAIR:
         i = keys[1] & _TREE_POSITION
-        absorbed = np.int64(after[i])
-        right, left = np.int64(after[absorbed]), np.int64(before[i])
-        ids[i] = merges.results[keys[1] >> _TREE_BITS]
-        after[i] = right
+        absorbed = np.int64(after[at(i)])
+        right, left = np.int64(after[at(absorbed)]), np.int64(before[at(i)])
+        ids[at(i)] = merges.results[keys[1] >> _TREE_BITS]
+        after[at(i)] = right
         key = _NO_TREE_PAIR
         if right < length:
-            before[right] = i
-            key = _rank(merges.pairs, merges.shift, _pair(ids[i], ids[right])) << _TREE_BITS | i
+            before[at(right)] = i
+            key = _rank(merges.pairs, merges.shift, _pair(ids[at(i)], ids[at(right)])) << _TREE_BITS | i
         _set_leaf(keys, leaves + i, key)
         _set_leaf(keys, leaves + absorbed, _NO_TREE_PAIR)
         if left >= 0:
-            key = _rank(merges.pairs, merges.shift, _pair(ids[left], ids[i])) << _TREE_BITS | left
+            key = _rank(merges.pairs, merges.shift, _pair(ids[at(left)], ids[at(i)])) << _TREE_BITS | left
             _set_leaf(keys, leaves + left, key)
     i = np.int64(0)
     while i < length:
-        out[filled] = ids[i]
+        out[at(filled)] = ids[at(i)]
         filled += 1
-        i = np.int64(after[i])
+        i = np.int64(after[at(i)])
     return filled
 
 
 @inlined
 def _set_leaf(keys, node, key):  # type: ignore[no-untyped-def]
     """Change a leaf and the minima above it."""
-    keys[node] = key
+    keys[at(node)] = key
     node >>= 1
     while node:
-        keys[node] = min(keys[2 * node], keys[2 * node + 1])
+        keys[at(node)] = min(keys[at(2 * node)], keys[at(2 * node + 1)])
         node >>= 1

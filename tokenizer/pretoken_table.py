@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tokenizer.memory import compiled, load_word, prefetch
+from tokenizer.memory import at, compiled, inlined, load_word, prefetch
 from tokenizer.pretokens import QWEN2_PATTERN
 from tokenizer.scan.scanner import pretoken_end, scanner
 
@@ -23,7 +23,7 @@ _SHIFT = np.uint64(32)
 _MIX_1, _MIX_2 = np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53)
 
 
-@compiled
+@inlined
 def _word(data, start, end):  # type: ignore[no-untyped-def]
     """The up to eight bytes of ``data[start:end]``, zeros after them, as one number."""
     if start + 8 <= data.size:
@@ -33,17 +33,17 @@ def _word(data, start, end):  # type: ignore[no-untyped-def]
         return word
     word = np.uint64(0)
     for i in range(min(end - start, 8)):
-        word |= np.uint64(data[start + i]) << np.uint64(8 * i)
+        word |= np.uint64(data[at(start + i)]) << np.uint64(8 * i)
     return word
 
 
-@compiled
+@inlined
 def _mix(value, word):  # type: ignore[no-untyped-def]
     value = (value ^ word) * _MIX_1
     return value ^ (value >> _SHIFT)
 
 
-@compiled
+@inlined
 def _slot(data, start, end, first, mask):  # type: ignore[no-untyped-def]
     """The first slot to look for ``data[start:end]`` in, whose first eight bytes are ``first``."""
     value = _mix(np.uint64(end - start), first)
@@ -54,7 +54,7 @@ def _slot(data, start, end, first, mask):  # type: ignore[no-untyped-def]
     return np.int64((value * _MIX_2) >> _SHIFT) & mask
 
 
-@compiled
+@inlined
 def _same(data, start, end, known, other):  # type: ignore[no-untyped-def]
     """Whether ``data[start:end]`` is what stands in ``known`` from ``other`` on."""
     while start < end:
@@ -72,10 +72,10 @@ def _fill_slots(slots, known, ends, count):  # type: ignore[no-untyped-def]
         start, end = ends[number], ends[number + 1]
         first = _word(known, start, end)
         slot = _slot(known, start, end, first, mask)
-        while slots[slot, 1] != _FREE:
+        while slots[at(slot), 1] != _FREE:
             slot = (slot + 1) & mask
-        slots[slot, 0] = first
-        slots[slot, 1] = (np.uint64(number) << _EIGHT) | np.uint64(min(end - start, _LONG))
+        slots[at(slot), 0] = first
+        slots[at(slot), 1] = (np.uint64(number) << _EIGHT) | np.uint64(min(end - start, _LONG))
 
 
 @compiled
@@ -117,26 +117,26 @@ def _number_strings(data, offsets, scanner, scan, slots, known, ends, numbers, t
     return needed
 
 
-@compiled
+@inlined
 def _find(data, start, stop, first, slot, slots, known, ends, count):  # type: ignore[no-untyped-def]
     """The number of ``data[start:stop]``, which is made known as number ``count`` if it is not."""
     length = stop - start
     short = np.uint64(min(length, _LONG))
     mask = slots.shape[0] - 1
-    while slots[slot, 1] != _FREE:
-        entry = slots[slot, 1]
-        if slots[slot, 0] == first and entry & _BYTE == short:
+    while slots[at(slot), 1] != _FREE:
+        entry = slots[at(slot), 1]
+        if slots[at(slot), 0] == first and entry & _BYTE == short:
             number = np.int64(entry >> _EIGHT)
             if length <= 8 or (
-                (length < _LONG or ends[number + 1] - ends[number] == length)
-                and _same(data, start + 8, stop, known, ends[number] + 8)
+                (length < _LONG or ends[at(number + 1)] - ends[at(number)] == length)
+                and _same(data, start + 8, stop, known, ends[at(number)] + 8)
             ):
                 return number
         slot = (slot + 1) & mask
-    slots[slot, 0] = first
-    slots[slot, 1] = (np.uint64(count) << _EIGHT) | short
+    slots[at(slot), 0] = first
+    slots[at(slot), 1] = (np.uint64(count) << _EIGHT) | short
     for i in range(length):
-        known[ends[count] + i] = data[start + i]
+        known[at(ends[at(count)] + i)] = data[at(start + i)]
     ends[count + 1] = ends[count] + length
     return count
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 from curation.text.utf8 import decode
-from tokenizer.memory import compiled, load_word
+from tokenizer.memory import at, compiled, inlined, load_word
 from tokenizer.scan.classes import LETTER, LOWER, MARK, NEWLINE, NUMBER, OTHER, SPACE, UPPER
 from tokenizer.scan.runs import ascii_lower_case, class_at, contraction_end, numbers_end, run_of, space_end
 
@@ -52,14 +52,14 @@ def _word_end(data, i, end, classes):  # type: ignore[no-untyped-def]
     return i, False
 
 
-@compiled
+@inlined
 def _lower_end(data, i, end, classes):  # type: ignore[no-untyped-def]
     """The index after the run of lower case, caseless letters and marks at ``i``."""
     while i + 8 <= end:
         run = run_of(ascii_lower_case(load_word(data, i)))
         i += run
         if run < 8:
-            if data[i] < 0x80:
+            if data[at(i)] < 0x80:
                 return i
             break
     found = class_at(data, i, end, classes)
@@ -69,10 +69,10 @@ def _lower_end(data, i, end, classes):  # type: ignore[no-untyped-def]
     return i
 
 
-@compiled
+@inlined
 def _with_contraction(data, i, end):  # type: ignore[no-untyped-def]
     """The index after the contraction that follows a word at ``i``, if one does."""
-    if i < end and data[i] == ord("'"):
+    if i < end and data[at(i)] == ord("'"):
         after = contraction_end(data, i + 1, end)
         if after > 0:
             return after
@@ -86,6 +86,6 @@ def _symbols_end(data, i, end, classes):  # type: ignore[no-untyped-def]
     while found == OTHER or found == MARK:
         i = decode(data, i)[1]
         found = class_at(data, i, end, classes)
-    while i < end and (data[i] == ord("\n") or data[i] == ord("\r") or data[i] == ord("/")):
+    while i < end and (data[at(i)] == ord("\n") or data[at(i)] == ord("\r") or data[at(i)] == ord("/")):
         i += 1
     return i

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 
 from curation.text.utf8 import decode
-from tokenizer.memory import compiled
+from tokenizer.memory import at, compiled, inlined
 from tokenizer.scan.classes import LETTER, NEWLINE, NUMBER, OTHER, SPACE
 from tokenizer.scan.runs import class_at, contraction_end, numbers_end, skip_class, skip_letters, space_end
 
 
-@compiled
+@inlined
 def qwen2_end(data, start, end, classes, digits):  # type: ignore[no-untyped-def]
     """The index after the pretoken that starts at ``start`` in ``data[:end]``; numbers have at most ``digits``."""
-    first = data[start]
+    first = data[at(start)]
     if first < 0x80 and start + 1 < end:
         # Most text: an ASCII letter, or one that an ASCII character of another kind stands before.
-        found, second = classes[first], data[start + 1]
+        found, second = classes[first], data[at(start + 1)]
         if found == LETTER:
             return skip_letters(data, start + 1, end, classes, LETTER)
         if second < 0x80 and classes[second] == LETTER and (found == SPACE or (found == OTHER and first != ord("'"))):
@@ -25,7 +25,7 @@ def qwen2_end(data, start, end, classes, digits):  # type: ignore[no-untyped-def
 
 @compiled
 def _any_end(data, start, end, classes, digits):  # type: ignore[no-untyped-def]
-    if data[start] == ord("'"):
+    if data[at(start)] == ord("'"):
         i = contraction_end(data, start + 1, end)
         if i > 0:
             return i
@@ -43,6 +43,6 @@ def _any_end(data, start, end, classes, digits):  # type: ignore[no-untyped-def]
     if found == SPACE and (code_point != ord(" ") or following != OTHER):
         return space_end(data, start, end, classes)
     i = skip_class(data, second, end, classes, OTHER)
-    while i < end and (data[i] == ord("\n") or data[i] == ord("\r")):
+    while i < end and (data[at(i)] == ord("\n") or data[at(i)] == ord("\r")):
         i += 1
     return i

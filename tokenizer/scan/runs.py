@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from curation.text.utf8 import decode
-from tokenizer.memory import compiled, load_word, trailing_zeros
+from tokenizer.memory import at, compiled, inlined, load_word, trailing_zeros
 from tokenizer.scan.classes import NEWLINE, NUMBER, SPACE
 
 _BYTES = 0x0101010101010101
@@ -17,40 +17,40 @@ _BEYOND_Z = np.uint64((0x80 - ord("z") - 1) * _BYTES)
 _BITS_OF_BYTE = np.uint64(3)
 
 
-@compiled
+@inlined
 def ascii_letters(word):  # type: ignore[no-untyped-def]
     """The high bit of each of the eight bytes of ``word`` that is an ASCII letter."""
     lowered = (word | _LOWER_CASE) & _LOW_BITS
     return (lowered + _REACHES_A) & ~(lowered + _BEYOND_Z) & ~word & _HIGH_BITS
 
 
-@compiled
+@inlined
 def ascii_lower_case(word):  # type: ignore[no-untyped-def]
     """The high bit of each of the eight bytes of ``word`` that is a lower case ASCII letter."""
     low = word & _LOW_BITS
     return (low + _REACHES_A) & ~(low + _BEYOND_Z) & ~word & _HIGH_BITS
 
 
-@compiled
+@inlined
 def run_of(marked):  # type: ignore[no-untyped-def]
     """How many bytes, 0 to 8, have their high bits in ``marked`` before the first that has not."""
     return np.int64(trailing_zeros(~marked & _HIGH_BITS) >> _BITS_OF_BYTE)
 
 
-@compiled
+@inlined
 def skip_letters(data, i, end, classes, wanted):  # type: ignore[no-untyped-def]
     """As `skip_class` for a class that ASCII letters are of, and faster over those."""
     while i + 8 <= end:
         run = run_of(ascii_letters(load_word(data, i)))
         i += run
         if run < 8:
-            if data[i] < 0x80:
+            if data[at(i)] < 0x80:
                 return i
             break
     return skip_class(data, i, end, classes, wanted)
 
 
-@compiled
+@inlined
 def skip_class(data, i, end, classes, wanted):  # type: ignore[no-untyped-def]
     """The index after the run of ``wanted`` that starts at ``i``."""
     while i < end:
@@ -61,7 +61,7 @@ def skip_class(data, i, end, classes, wanted):  # type: ignore[no-untyped-def]
     return i
 
 
-@compiled
+@inlined
 def class_at(data, i, end, classes):  # type: ignore[no-untyped-def]
     """The class of the character at ``i``, or SPACE at the end of the text."""
     return classes[decode(data, i)[0]] if i < end else np.uint8(SPACE)
@@ -84,16 +84,16 @@ def contraction_end(data, i, end):  # type: ignore[no-untyped-def]
     """The index after a contraction whose letters start at ``i``, or 0: s t m d re ve ll, any case, and long s."""
     if i >= end:
         return 0
-    first = data[i] | 32
+    first = data[at(i)] | 32
     if first == ord("s") or first == ord("t") or first == ord("m") or first == ord("d"):
         return i + 1
     if i + 1 < end:
-        second = data[i + 1] | 32
+        second = data[at(i + 1)] | 32
         if (first == ord("r") or first == ord("v")) and second == ord("e"):
             return i + 2
         if first == ord("l") and second == ord("l"):
             return i + 2
-        if data[i] == 0xC5 and data[i + 1] == 0xBF:  # U+017F folds to s under (?i)
+        if data[at(i)] == 0xC5 and data[at(i + 1)] == 0xBF:  # U+017F folds to s under (?i)
             return i + 2
     return 0
 

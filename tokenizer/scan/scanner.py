@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tokenizer.memory import compiled
+from tokenizer.memory import inlined
 from tokenizer.pretokens import (
     CL100K_PATTERN,
     GPT2_PATTERN,
@@ -53,7 +53,7 @@ def scanner(pattern: str) -> Scanner:
     return Scanner(character_classes(expressions), family, digits)
 
 
-@compiled
+@inlined
 def pretoken_end(data, start, end, scanner):  # type: ignore[no-untyped-def]
     """The index after the pretoken that starts at ``start`` in ``data[:end]``, valid UTF-8, as ``scanner`` finds it."""
     if scanner.family == _QWEN2:
