@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from tokenizer.memory import compiled, prefetch
-from tokenizer.merging import Merges, build_merges, entry_value, lanes, merge_all, tree
+from tokenizer.merging import Merges, build_merges, entry_of, entry_value, lanes, merge_all, tree
 from tokenizer.pretoken_table import PretokenTable
 from tokenizer.pretokens import GPT2_PATTERN, PATTERNS, token_bytes
 
@@ -23,9 +23,15 @@ _AHEAD = 16  # pretokens
 class CompiledEncoder:
     """Encodes texts in normal form, with a cache of the pretokens it has met. Not to be shared between threads."""
 
-    def __init__(self, pattern: str, merges: Merges, whole: dict[bytes, int]) -> None:
-        """``whole`` holds the pretokens that get one id without being merged."""
-        self._pattern, self._merges, self._whole = pattern, merges, whole
+    def __init__(self, pattern: str, merges: Merges, tokens: dict[bytes, int], *, ignore_merges: bool) -> None:
+        """``tokens`` are learned before any text, as most pretokens are one of them.
+
+        With ``ignore_merges`` a pretoken that is a token gets its id even where the merges lead elsewhere.
+        """
+        self._pattern, self._merges, self._ignore_merges = pattern, merges, ignore_merges
+        self._token_bytes = np.frombuffer(b"".join(tokens), np.uint8)
+        self._token_offsets = np.cumsum([0, *map(len, tokens)])
+        self._token_ids = np.fromiter(tokens.values(), np.uint64, len(tokens))
         self._lanes, self._tree = lanes(), tree(1 << 12)
         self._forget()
 
@@ -48,16 +54,13 @@ class CompiledEncoder:
 
     def _forget(self) -> None:
         self._table = PretokenTable(self._pattern)
-        self._entries = np.zeros(1 << 16, np.uint64)  # of each pretoken: its id or where its ids begin, and their number
+        self._entries = np.zeros(1 << 16, np.uint64)  # see `merging.entry_of`
         self._ids = np.zeros(1 << 16, np.uint32)
         self._learned = self._filled = 0
-        if self._whole:
-            offsets = np.cumsum([0, *map(len, self._whole)])
-            self._table.add_whole(np.frombuffer(b"".join(self._whole), np.uint8), offsets)
-            self._entries = _room(self._entries, 0, self._table.count)
-            ids = np.fromiter(self._whole.values(), np.uint64, len(self._whole))
-            self._entries[: ids.size] = ids << np.uint64(32) | np.uint64(1)
-            self._learned = ids.size
+        self._table.add_whole(self._token_bytes, self._token_offsets)
+        self._learn()
+        if self._ignore_merges:
+            self._entries[: self._token_ids.size] = entry_of(self._token_ids, np.uint64(1))
 
     def _learn(self) -> None:
         """Merge the pretokens that the table has met for the first time."""
@@ -79,8 +82,8 @@ class CompiledEncoder:
 def compile_encoder(tokenizer: Tokenizer) -> tuple[CompiledEncoder, bool] | None:
     """A compiled encoder that gives the ids of ``tokenizer`` for texts in normal form, and whether that is NFC.
 
-    None when the pipeline or the model is of another kind: the compiled encoder knows byte-level BPE with all 256 bytes,
-    the pretoken patterns of `PATTERNS`, and NFC or no normaliser.
+    None when the pipeline or the model is of another kind: the compiled encoder knows byte-level BPE with all 256
+    bytes, the pretoken patterns of `PATTERNS`, and NFC or no normaliser.
     """
     settings = json.loads(tokenizer.to_str())
     pattern, model = _pattern(settings["pre_tokenizer"]), settings["model"]
@@ -91,8 +94,8 @@ def compile_encoder(tokenizer: Tokenizer) -> tuple[CompiledEncoder, bool] | None
         merges = build_merges(model["vocab"], model["merges"])
     except (KeyError, ValueError):
         return None
-    whole = _spelled_tokens(model["vocab"]) if model.get("ignore_merges") else {}
-    return CompiledEncoder(pattern, merges, whole), normalizer is not None
+    tokens, ignore_merges = _spelled_tokens(model["vocab"]), bool(model.get("ignore_merges"))
+    return CompiledEncoder(pattern, merges, tokens, ignore_merges=ignore_merges), normalizer is not None
 
 
 def _is_plain_bpe(model: dict[str, Any]) -> bool:

@@ -11,10 +11,10 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import DTypeLike, NDArray
 
-compiled = njit(cache=True, nogil=True, _nrt=False)
+compiled = njit(cache=True, nogil=True, _nrt=False)  # type: ignore[call-overload]
 """`numba.njit` for functions that make no arrays. They do not count references to the arrays they are given, which in
 small functions called for every character costs more than their work (scanning English: 2.6 times as long)."""
-inlined = njit(cache=True, nogil=True, _nrt=False, forceinline=True)
+inlined = njit(cache=True, nogil=True, _nrt=False, forceinline=True)  # type: ignore[call-overload]
 """As `compiled`, for functions whose arguments take longer to pass than their work takes."""
 
 

@@ -1,10 +1,10 @@
 """Compiled byte-level BPE: merging the bytes of a pretoken by the ranks of its pairs.
 
 The pair of the lowest rank is merged, of equal ones the leftmost, until no pair of neighbours is a merge (Sennrich et
-al. 2016, arXiv:1508.07909), as ``tokenizers`` does. Looking a pair up in the table of merges takes longer than all else,
-because the table does not fit into the nearest cache. So words are merged in LANES at a time, one step of each in turn:
-what a lane asks for arrives while the others work. There the lowest rank is found by looking at all pairs; in pretokens
-above SHORT bytes by a tree of minima, so that n bytes take O(n log n) whatever they are.
+al. 2016, arXiv:1508.07909), as ``tokenizers`` does. Looking a pair up in the table of merges takes longer than all
+else, as the table does not fit into the nearest cache. So words are merged in LANES at a time, one step of each in
+turn: what a lane asks for arrives while the others work. There the lowest rank is found by looking at all pairs; in
+pretokens above SHORT bytes by a tree of minima, so that n bytes take O(n log n) whatever they are.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ _LEFT, _RANK_BITS = np.uint64(43), np.uint64(22)
 _RANK = np.uint64(MOST_MERGES)
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2**64 / golden ratio (Knuth, TAOCP 3, section 6.4)
 _BUCKET = 8  # pairs in a cache line
-_BLOCK = 16  # keys compared at a time
 _LANE_BITS = 7  # of a position below SHORT
 _LANE_POSITION = SHORT - 1
 _TREE_BITS = 32  # of a position in a longer pretoken
@@ -101,8 +100,7 @@ def tree(length: int) -> Tree:
 def lanes() -> Lanes:
     room = (LANES, SHORT)
     return Lanes(
-        np.empty(room, np.int32), np.empty(room, np.int16), np.empty(room, np.int16),
-        np.empty((LANES, SHORT + _BLOCK), np.int32),
+        np.empty(room, np.int32), np.empty(room, np.int16), np.empty(room, np.int16), np.empty(room, np.int32),
         np.empty((LANES, 4), np.int64), np.empty((LANES, 2), np.uint64),
     )  # fmt: skip
 
@@ -211,7 +209,6 @@ def _open(data, start, end, merges, lanes, lane):  # type: ignore[no-untyped-def
     for i in range(length):
         lanes.ids[at(lane), at(i)] = merges.byte_ids[data[at(start + i)]]
         lanes.after[at(lane), at(i)], lanes.before[at(lane), at(i)] = i + 1, i - 1
-    for i in range(length + _BLOCK):
         lanes.keys[at(lane), at(i)] = _NO_LANE_PAIR
     for i in range(length - 1):
         rank = merges.byte_ranks[np.int64(data[at(start + i)]) << 8 | np.int64(data[at(start + i + 1)])]
@@ -231,9 +228,8 @@ def _step(merges, lanes, lane):  # type: ignore[no-untyped-def]
             rank = _rank(merges.pairs, merges.shift, lanes.asked[at(lane), at(side)])
             keys[at(position)] = rank << _LANE_BITS | position
     lowest = _NO_LANE_PAIR
-    for block in range(0, length, _BLOCK):
-        for i in range(block, block + _BLOCK):
-            lowest = min(lowest, keys[at(i)])
+    for i in range(length):
+        lowest = min(lowest, keys[at(i)])
     if lowest >= _NO_LANE_PAIR:
         return False
     i = np.int64(lowest & _LANE_POSITION)

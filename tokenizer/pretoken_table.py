@@ -190,8 +190,9 @@ class PretokenTable:
         state = np.array([0, offsets[0], 0, self.count], np.int64)
         while True:
             needed = _number_strings(
-                data, offsets, self._scanner, scan, self._slots, self._known, self._ends, numbers, text_ends, state, self._ahead
-            )
+                data, offsets, self._scanner, scan, self._slots, self._known, self._ends, numbers, text_ends, state,
+                self._ahead,
+            )  # fmt: skip
             self.count = int(state[3])
             if not needed:
                 return int(state[2])

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Regex, normalizers
 
-LETTER, NUMBER, SPACE, NEWLINE, OTHER, UPPER, LOWER, MARK = range(8)
-"""NEWLINE is line feed and carriage return, SPACE all other white space. UPPER, LOWER and MARK are told apart only in
-`CASED`: upper and title case letters, lower case letters, and combining marks."""
+LETTER, NUMBER, SPACE, NEWLINE, OTHER, UPPER, LOWER, MARK = (1 << bit for bit in range(8))
+"""A bit each, so that a test may be for several. NEWLINE is line feed and carriage return, SPACE all other white space.
+UPPER, LOWER and MARK are told apart only in `CASED`: upper and title case letters, lower case letters, marks."""
 CODE_POINTS = 0x110000
 
 _NOT_LETTERS = {r"\p{N}": NUMBER, r"\s": SPACE, r"[\r\n]": NEWLINE}

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-
 from curation.text.utf8 import decode
 from tokenizer.memory import at, compiled
-from tokenizer.scan.classes import LETTER, NEWLINE, NUMBER, SPACE
+from tokenizer.scan.classes import LETTER, NEWLINE, SPACE
 from tokenizer.scan.runs import class_at, skip_class, skip_letters
 
 
@@ -20,7 +19,7 @@ def gpt2_end(data, start, end, classes):  # type: ignore[no-untyped-def]
     kind = class_at(data, first, end, classes)
     if kind == LETTER:
         return skip_letters(data, first, end, classes, LETTER)
-    if kind == SPACE or kind == NEWLINE:
+    if kind & (SPACE | NEWLINE):
         return _space_end(data, start, end, classes)
     return skip_class(data, first, end, classes, kind)
 
@@ -50,7 +49,7 @@ def _space_end(data, start, end, classes):  # type: ignore[no-untyped-def]
     while i < end:
         code_point, after = decode(data, i)
         found = classes[code_point]
-        if found != SPACE and found != NEWLINE:
+        if not found & (SPACE | NEWLINE):
             break
         last_start, i = i, after
     return i if i == end or last_start == start else last_start

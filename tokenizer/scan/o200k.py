@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-
 from curation.text.utf8 import decode
 from tokenizer.memory import at, compiled, inlined, load_word
 from tokenizer.scan.classes import LETTER, LOWER, MARK, NEWLINE, NUMBER, OTHER, SPACE, UPPER
-from tokenizer.scan.runs import ascii_lower_case, class_at, contraction_end, numbers_end, run_of, space_end
+from tokenizer.scan.runs import ascii_lower_case, class_at, contraction_end, numbers_end, run_of, skip_class, space_end
 
 
 @compiled
@@ -14,7 +13,7 @@ def o200k_end(data, start, end, classes, digits):  # type: ignore[no-untyped-def
     """The index after the pretoken that starts at ``start`` in ``data[:end]``; numbers have at most ``digits``."""
     code_point, second = decode(data, start)
     found = classes[code_point]
-    if found == LETTER or found == UPPER or found == LOWER:
+    if found & (LETTER | UPPER | LOWER):
         return _with_contraction(data, _word_end(data, start, end, classes)[0], end)
     if found == NUMBER:
         return numbers_end(data, second, end, classes, digits - 1)
@@ -40,7 +39,7 @@ def _word_end(data, i, end, classes):  # type: ignore[no-untyped-def]
     after_caseless = i
     start = i
     found = class_at(data, i, end, classes)
-    while found == UPPER or found == LETTER or found == MARK:
+    while found & (UPPER | LETTER | MARK):
         i = decode(data, i)[1]
         if found != UPPER:
             after_caseless = i
@@ -62,11 +61,7 @@ def _lower_end(data, i, end, classes):  # type: ignore[no-untyped-def]
             if data[at(i)] < 0x80:
                 return i
             break
-    found = class_at(data, i, end, classes)
-    while found == LOWER or found == LETTER or found == MARK:
-        i = decode(data, i)[1]
-        found = class_at(data, i, end, classes)
-    return i
+    return skip_class(data, i, end, classes, LOWER | LETTER | MARK)
 
 
 @inlined
@@ -82,10 +77,7 @@ def _with_contraction(data, i, end):  # type: ignore[no-untyped-def]
 @compiled
 def _symbols_end(data, i, end, classes):  # type: ignore[no-untyped-def]
     """The index after the run of symbols and marks at ``i``, and the line ends and slashes after it."""
-    found = class_at(data, i, end, classes)
-    while found == OTHER or found == MARK:
-        i = decode(data, i)[1]
-        found = class_at(data, i, end, classes)
+    i = skip_class(data, i, end, classes, OTHER | MARK)
     while i < end and (data[at(i)] == ord("\n") or data[at(i)] == ord("\r") or data[at(i)] == ord("/")):
         i += 1
     return i

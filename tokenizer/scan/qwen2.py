@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from curation.text.utf8 import decode
 from tokenizer.memory import at, compiled, inlined
 from tokenizer.scan.classes import LETTER, NEWLINE, NUMBER, OTHER, SPACE

@@ -52,10 +52,10 @@ def skip_letters(data, i, end, classes, wanted):  # type: ignore[no-untyped-def]
 
 @inlined
 def skip_class(data, i, end, classes, wanted):  # type: ignore[no-untyped-def]
-    """The index after the run of ``wanted`` that starts at ``i``."""
+    """The index after the run of characters of the ``wanted`` classes that starts at ``i``."""
     while i < end:
         code_point, after = decode(data, i)
-        if classes[code_point] != wanted:
+        if not classes[code_point] & wanted:
             break
         i = after
     return i
@@ -107,7 +107,7 @@ def space_end(data, start, end, classes):  # type: ignore[no-untyped-def]
     while i < end:
         code_point, after = decode(data, i)
         found = classes[code_point]
-        if found != SPACE and found != NEWLINE:
+        if not found & (SPACE | NEWLINE):
             break
         last_start, i = i, after
         if found == NEWLINE:
