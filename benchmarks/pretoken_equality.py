@@ -1,4 +1,4 @@
-"""Compiled scanners against the pre-tokenizer of ``tokenizers``: random strings of all Unicode planes, pattern by pattern.
+"""Compiled scanners against the pre-tokenizer of ``tokenizers`` on random strings of all Unicode planes.
 
     python benchmarks/pretoken_equality.py [--strings 100000] [--seed 0]
 
@@ -19,7 +19,10 @@ from tokenizers import Regex, pre_tokenizers
 from tokenizer.pretoken_table import PretokenTable
 from tokenizer.pretokens import PATTERNS
 
-TRICKY = "'''sStTmMdDrReEvVlL\u017f\u212a 1234٣½\t\n\n\r  \u00a0\u3000\u2028\u0085-._!?/aÉßǅʰжК\u093f\u0e31中\u0301🙂\u200d\0"
+TRICKY = (
+    "'''sStTmMdDrReEvVlL\u017f\u212a 1234٣½\t\n\n\r  \u00a0\u3000\u2028\u0085"
+    "-._!?/aÉßǅʰжК\u093f\u0e31中\u0301🙂\u200d\0"
+)
 LONGEST = 40  # characters
 
 

@@ -25,7 +25,9 @@ _ASSIGNED = (*range(0xD800), *range(0xE000, 0x40000), *range(0xE0000, 0xF0000))
 """Where code points are assigned, but for private ones."""
 _HANGUL_VOWELS_AND_FINALS = range(0x1160, 0x1200)
 _COMBINING_CLASS = 0xFF
-_UNKNOWN, _SECOND = 0x100, 0x200  # may change whatever stands beside it; may compose with what stands before it
+_UNKNOWN, _SECOND, _COMPOSITE = 0x100, 0x200, 0x400
+"""A character that may change whatever stands beside it; one that may compose with what stands before it; and one that
+was composed, and may be composed anew with a mark that belongs before its own."""
 _HIGH_BITS = np.uint64(0x8080_8080_8080_8080)
 
 
@@ -63,6 +65,7 @@ def normal_form() -> NormalForm:
             if unicodedata.normalize("NFC", character) != character:
                 properties[code_point] = _UNKNOWN
             else:
+                properties[code_point] |= _COMPOSITE
                 pairs.append([int(part, 16) for part in parts.split()])
     properties[[second for _, second in pairs]] |= _SECOND
     properties[_HANGUL_VOWELS_AND_FINALS] = _UNKNOWN
@@ -72,7 +75,7 @@ def normal_form() -> NormalForm:
 @compiled
 def _suspect(data, offsets, form, suspect):  # type: ignore[no-untyped-def]
     """Mark the texts that may not be in normal form C: all that are not, and hardly any others."""
-    properties, pairs = form
+    properties = form.properties
     for text in range(offsets.size - 1):
         i, end = offsets[text], offsets[text + 1]
         last_class, starter = 0, np.int64(0)
@@ -86,7 +89,7 @@ def _suspect(data, offsets, form, suspect):  # type: ignore[no-untyped-def]
             combining_class = found & _COMBINING_CLASS
             if found:
                 out_of_order = 0 < combining_class < last_class
-                if found & _UNKNOWN or out_of_order or (found & _SECOND and _compose(pairs, starter, code_point)):
+                if found & _UNKNOWN or out_of_order or (found & _SECOND and _compose(form, starter, code_point)):
                     suspect[text] = True
                     break
             if combining_class == 0:
@@ -95,7 +98,8 @@ def _suspect(data, offsets, form, suspect):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _compose(pairs, first, second):  # type: ignore[no-untyped-def]
+def _compose(form, first, second):  # type: ignore[no-untyped-def]
+    """Whether the starter ``first`` may compose with ``second`` after it."""
     wanted = first << 32 | second
-    i = np.searchsorted(pairs, wanted)
-    return i < pairs.size and pairs[i] == wanted
+    i = np.searchsorted(form.pairs, wanted)
+    return form.properties[first] & _COMPOSITE or (i < form.pairs.size and form.pairs[i] == wanted)
