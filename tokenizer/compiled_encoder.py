@@ -60,7 +60,7 @@ class CompiledEncoder:
         self._table.add_whole(self._token_bytes, self._token_offsets)
         self._learn()
         if self._ignore_merges:
-            self._entries[: self._token_ids.size] = entry_of(self._token_ids, np.uint64(1))
+            _enter_tokens(self._entries, self._token_ids)
 
     def _learn(self) -> None:
         """Merge the pretokens that the table has met for the first time."""
@@ -140,6 +140,12 @@ def _room(array: NDArray[Any], used: int, size: int) -> NDArray[Any]:
     larger = np.empty(max(size, 2 * array.size), array.dtype)
     larger[:used] = array[:used]
     return larger
+
+
+@compiled
+def _enter_tokens(entries, ids):  # type: ignore[no-untyped-def]
+    for number in range(ids.size):
+        entries[number] = entry_of(ids[number], 1)
 
 
 @compiled

@@ -97,7 +97,7 @@ class Encoder:
             if not np.array_equal(ours, theirs):
                 self._compiled = None
                 warnings.warn(
-                    f"Text {row} of {len(sample)} checked is not encoded as by tokenizers, {_difference(ours, theirs)}. "
+                    f"Text {row} of {len(sample)} is not encoded as by tokenizers: {_difference(ours, theirs)}. "
                     "From here on tokenizers encodes all text, which is exact but some 25 times slower. "
                     f"Please report this text: {sample[row].as_py()[:200]!r}",
                     stacklevel=2,
@@ -128,7 +128,7 @@ def _difference(ours: NDArray[np.uint32], theirs: NDArray[np.uint32]) -> str:
     size = min(ours.size, theirs.size)
     first = int(np.append(ours[:size] == theirs[:size], False).argmin())
     mine, other = (", ".join(map(str, ids[first : first + 4])) or "the end" for ids in (ours, theirs))
-    return f"from token {first} on: {mine} instead of {other}"
+    return f"from token {first} on {mine} instead of {other}"
 
 
 def _parts(texts: pa.Array | pa.ChunkedArray) -> Iterator[pa.LargeStringArray]:

@@ -1,4 +1,4 @@
-"""Normal form C: texts come out as the normaliser of ``tokenizers`` writes them, and only those that must are touched."""
+"""Normal form C: texts come out as the normaliser of ``tokenizers`` writes them, and others are passed on."""
 
 import unicodedata
 
@@ -10,7 +10,10 @@ from tokenizers import normalizers
 
 from tokenizer.composition import composed
 
-MARKS = "aAe한각กकব ক\u09be\u09c7\u0bc6\u0bbe\u1025\u102e\u093c\u0928\u0301\u0323\u0327\u0345\u1100\u1161\u11a8\u0e38\u0e48\u0f71\u0f72\u212b\u0958\ufb1d"
+MARKS = (
+    "aAeÀ한각कก ক\u09be\u09c7\u0bc6\u0bbe\u1025\u102e\u093c\u0928\u0301\u0323\u0327\u0345"
+    "\u1100\u1161\u11a8\u0e38\u0e48\u0f71\u0f72\u212b\u0958\ufb1d"
+)
 TEXTS = st.lists(
     st.one_of(
         st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=20),
@@ -21,7 +24,7 @@ TEXTS = st.lists(
 )
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(TEXTS)
 def test_texts_are_composed_as_by_tokenizers(texts: list[str]) -> None:
     """All planes, assigned or not; sequences that compose, that are out of order, and that only look like either."""
@@ -38,7 +41,9 @@ def test_single_characters_and_pairs(step: int) -> None:
     assert composed(pa.array(texts, pa.large_string())).to_pylist() == expected
 
 
-@pytest.mark.parametrize("text", ["বাংলা কো", "தமிழ்", "มีอยู่", "မြန်မာဘာသာ", "हिन्दी ज़्यादा", "Việt Nam", "が", "한국어", "été"])
+@pytest.mark.parametrize(
+    "text", ["বাংলা কো", "தமிழ்", "มีอยู่", "မြန်မာဘာသာ", "हिन्दी ज़्यादा", "Việt Nam", "が", "한국어", "été"]
+)
 def test_texts_in_normal_form_are_passed_on(text: str) -> None:
     """Without a copy, though vowel signs of Bengali or Tamil may compose, and marks of Thai may change places."""
     column = pa.array([unicodedata.normalize("NFC", text)], pa.large_string())

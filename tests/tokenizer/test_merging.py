@@ -55,7 +55,7 @@ def _tokens(merges: list[Merge]) -> list[bytes]:
 
 @st.composite
 def merge_lists(draw: st.DrawFn) -> list[Merge]:
-    """Merges of two letters, each of parts made before: any order, repeated, several ways to one token, ways missing."""
+    """Merges of two letters, of parts made before: in any order, repeated, with several ways to a token or none."""
     tokens, merges = [b"a", b"b"], []
     for _ in range(draw(st.integers(0, 12))):
         left, right = draw(st.sampled_from(tokens)), draw(st.sampled_from(tokens))
@@ -85,6 +85,13 @@ def test_long_pretokens_merge_like_short_ones(merges: list[Merge], lengths: list
 def test_every_byte_has_a_token() -> None:
     pretokens = [bytes([byte]) for byte in range(256)] + [bytes(range(256))]
     assert merged(pretokens, []) == [[bytes([byte])] for byte in range(256)] + [[bytes([byte]) for byte in range(256)]]
+
+
+@settings(max_examples=100, deadline=None)
+@given(merge_lists(), st.lists(st.binary(min_size=1, max_size=2 * SHORT), max_size=20))
+def test_any_bytes_survive_the_round_trip(merges: list[Merge], pretokens: list[bytes]) -> None:
+    """Whether or not they are UTF-8."""
+    assert [b"".join(tokens) for tokens in merged(pretokens, merges)] == pretokens
 
 
 def test_a_byte_without_a_token_is_refused() -> None:
