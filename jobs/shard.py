@@ -89,6 +89,7 @@ class WriteShard(beam.DoFn):
 
     def setup(self) -> None:
         self._encoder = Encoder(Path(self._folder) / "tokenizer.json")
+        self._checked: set[tuple[str, str]] = set()
 
     def process(self, unit: ShardUnit) -> Iterator[int]:
         pieces: dict[str, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {split: [] for split in SPLITS}
@@ -106,6 +107,8 @@ class WriteShard(beam.DoFn):
                 record["shards"][split] = shard = self._write(split, unit.ordinal, encoded)
                 for name in record["counts"]:
                     record["counts"][name] += shard[name]
+        if self._encoder.difference:
+            record["difference"] = self._encoder.difference
         self._job.write_record(unit.ordinal, record)
         yield unit.ordinal
 
@@ -114,6 +117,9 @@ class WriteShard(beam.DoFn):
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Tokens uint32, lengths int64[n] and records META_DTYPE[n]; a document as often as the mixture uses it."""
         text = table["text"].combine_chunks() if isinstance(table["text"], pa.ChunkedArray) else table["text"]
+        if (language, domain) not in self._checked:
+            self._checked.add((language, domain))
+            self._encoder.check(text)  # each worker, on some text of every language and domain it meets
         tokens, offsets = self._encoder.encode(text, append_end=True)
         meta = np.zeros(table.num_rows, META_DTYPE)
         meta["address"] = table["address"].to_numpy()
@@ -190,6 +196,8 @@ def _tables(run: Run, files: dict[str, Any]) -> Tables:
 
 def _write_manifests(run: Run, job: Job, info: dict[str, Any], tables: Tables) -> None:
     records = job.records()
+    if differences := [record["difference"] for record in records if "difference" in record]:
+        progress.say(f"{'':<16} warning: {len(differences)} units were encoded by tokenizers. {differences[0]}")
     for split in SPLITS:
         shards = [record["shards"][split] for record in records if split in record["shards"]]
         if not shards:

@@ -121,7 +121,7 @@ def test_facts_of_the_other_patterns() -> None:
 
 
 def test_unknown_pattern_is_refused() -> None:
-    with pytest.raises(ValueError, match="patterns of tokenizer.pretokens.PATTERNS, not for"):
+    with pytest.raises(ValueError, match="knows the patterns of tokenizer.pretokens.PATTERNS, not "):
         PretokenTable(r"\w+")
 
 

@@ -48,7 +48,7 @@ _SCANNERS = {
 def scanner(pattern: str) -> Scanner:
     """The scanner of ``pattern``. Raises ValueError for one that is not in `tokenizer.pretokens.PATTERNS`."""
     if pattern not in _SCANNERS:
-        raise ValueError(f"There are scanners for the patterns of tokenizer.pretokens.PATTERNS, not for {pattern!r}.")
+        raise ValueError(f"The scanner knows the patterns of tokenizer.pretokens.PATTERNS, not {pattern!r}.")
     expressions, family, digits = _SCANNERS[pattern]
     return Scanner(character_classes(expressions), family, digits)
 
