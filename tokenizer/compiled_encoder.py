@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
@@ -85,7 +85,7 @@ def compile_encoder(tokenizer: Tokenizer) -> tuple[CompiledEncoder, bool] | None
     None when the pipeline or the model is of another kind: the compiled encoder knows byte-level BPE with all 256
     bytes, the pretoken patterns of `PATTERNS`, and NFC or no normaliser.
     """
-    settings = json.loads(tokenizer.to_str())
+    settings = orjson.loads(tokenizer.to_str())
     pattern, model = _pattern(settings["pre_tokenizer"]), settings["model"]
     normalizer = settings["normalizer"]
     if pattern is None or normalizer not in (None, {"type": "NFC"}) or not _is_plain_bpe(model):

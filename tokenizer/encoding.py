@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Iterator, Sequence
 from itertools import chain
@@ -24,10 +23,14 @@ CHECKED_BYTES = 1 << 16  # of a sample: some 30 milliseconds of ``tokenizers``
 
 
 def plain_text_tokenizer(tokenizer: Tokenizer) -> Tokenizer:
-    """A copy of ``tokenizer`` without added tokens: "<|endoftext|>" in a text is text, never the control token."""
-    settings = json.loads(tokenizer.to_str())
-    settings.update(added_tokens=[], post_processor=None, truncation=None, padding=None)
-    return Tokenizer.from_str(json.dumps(settings))
+    """``tokenizer`` without added tokens: "<|endoftext|>" in a text is text, never the control token.
+
+    It has no post-processor, truncation or padding either, and shares the model.
+    """
+    plain = Tokenizer(tokenizer.model)
+    plain.normalizer, plain.pre_tokenizer = tokenizer.normalizer, tokenizer.pre_tokenizer
+    plain.decoder = tokenizer.decoder
+    return plain
 
 
 def encode_with(tokenizer: Tokenizer, texts: list[str]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
