@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from tokenizer.memory import compiled, prefetch
-from tokenizer.merging import Merges, build_merges, entry_of, entry_value, lanes, merge_all, tree
+from tokenizer.merging import Merges, build_merges, entry_of, entry_value, merge_all, room_for
 from tokenizer.pretoken_table import PretokenTable
 from tokenizer.pretokens import GPT2_PATTERN, PATTERNS, token_bytes
 
@@ -32,7 +32,7 @@ class CompiledEncoder:
         self._token_bytes = np.frombuffer(b"".join(tokens), np.uint8)
         self._token_offsets = np.cumsum([0, *map(len, tokens)])
         self._token_ids = np.fromiter(tokens.values(), np.uint64, len(tokens))
-        self._lanes, self._tree = lanes(), tree(1 << 12)
+        self._room = room_for(1 << 12)
         self._forget()
 
     def encode(
@@ -71,10 +71,10 @@ class CompiledEncoder:
         self._entries = _room(self._entries, self._learned, self._table.count)
         self._ids = _room(self._ids, self._filled, self._filled + int(new[-1] - new[0]))
         longest = int(np.diff(new).max())
-        if longest > self._tree.ids.size:
-            self._tree = tree(longest)
+        if longest > self._room.ids.size:
+            self._room = room_for(longest)
         self._filled = merge_all(
-            data, ends, self._learned, self._merges, self._lanes, self._tree, self._ids, self._filled, self._entries
+            data, ends, self._learned, self._merges, self._room, self._ids, self._filled, self._entries
         )
         self._learned = self._table.count
 

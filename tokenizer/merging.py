@@ -1,10 +1,10 @@
 """Compiled byte-level BPE: merging the bytes of a pretoken by the ranks of its pairs.
 
 The pair of the lowest rank is merged, of equal ones the leftmost, until no pair of neighbours is a merge (Sennrich et
-al. 2016, arXiv:1508.07909), as ``tokenizers`` does. Looking a pair up in the table of merges takes longer than all
-else, as the table does not fit into the nearest cache. So words are merged in LANES at a time, one step of each in
-turn: what a lane asks for arrives while the others work. There the lowest rank is found by looking at all pairs; in
-pretokens above SHORT bytes by a tree of minima, so that n bytes take O(n log n) whatever they are.
+al. 2016, arXiv:1508.07909), as ``tokenizers`` does. Looking a pair up in the table of merges takes longest, as the
+table does not fit into the nearest cache. So words are merged in LANES at a time, one step of each in turn: what one
+asks for arrives while the others work. There the lowest rank is found by looking at all pairs; in pretokens above SHORT
+bytes by a tree of minima, so that n bytes take O(n log n) whatever they are.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from tokenizer.memory import aligned, at, compiled, inlined, prefetch
 from tokenizer.pretokens import characters_of_bytes
 
+LANES = 8
 SHORT = 128
 """Bytes."""
-LANES = 16
 MOST_TOKENS = (1 << 21) - 1
 MOST_MERGES = (1 << 22) - 1
 _NO_RANK = np.int64(MOST_MERGES)
@@ -29,12 +29,13 @@ _LEFT, _RANK_BITS = np.uint64(43), np.uint64(22)
 _RANK = np.uint64(MOST_MERGES)
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2**64 / golden ratio (Knuth, TAOCP 3, section 6.4)
 _BUCKET = 8  # pairs in a cache line
+_POSITION_BITS = 32
+_POSITION = (1 << _POSITION_BITS) - 1
+_NO_PAIR = np.int64(MOST_MERGES << _POSITION_BITS)
 _LANE_BITS = 7  # of a position below SHORT
 _LANE_POSITION = SHORT - 1
-_TREE_BITS = 32  # of a position in a longer pretoken
-_TREE_POSITION = (1 << _TREE_BITS) - 1
-_NO_LANE_PAIR, _NO_TREE_PAIR = np.int32(MOST_MERGES << _LANE_BITS), np.int64(MOST_MERGES << _TREE_BITS)
-_NUMBER, _LENGTH, _FIRST_ASKED, _SECOND_ASKED = range(4)  # columns of the state of lanes
+_NO_LANE_PAIR = np.int32(MOST_MERGES << _LANE_BITS)
+_NUMBER, _LENGTH, _MERGED = range(3)  # columns of the state of lanes
 _ENTRY_BITS = np.uint64(32)
 _ENTRY_LENGTH = np.uint64((1 << 32) - 1)
 
@@ -49,24 +50,23 @@ class Merges(NamedTuple):
     results: NDArray[np.int32]  # [merges]: the id made by each rank
 
 
-class Tree(NamedTuple):
-    """Room to merge a pretoken of ``ids.size`` bytes."""
+class Lanes(NamedTuple):
+    """Pretokens of up to SHORT bytes that are being merged."""
+
+    ids: NDArray[np.int32]  # [LANES, SHORT]
+    keys: NDArray[np.int32]  # [LANES, SHORT]: rank and position of the pair that starts at each id
+    state: NDArray[np.int64]  # [LANES, 3]: number of the pretoken, how many ids it has, position last merged or -1
+
+
+class Room(NamedTuple):
+    """Room to merge pretokens, one above SHORT bytes of ``ids.size`` bytes."""
+
+    lanes: Lanes
 
     ids: NDArray[np.int32]
     after: NDArray[np.int32]  # the byte at which the next token starts
     before: NDArray[np.int32]
     keys: NDArray[np.int64]  # minima; in the leaves rank and position of the pair that starts at each byte
-
-
-class Lanes(NamedTuple):
-    """Room to merge LANES pretokens of up to SHORT bytes."""
-
-    ids: NDArray[np.int32]  # [LANES, SHORT], as all the others but asked
-    after: NDArray[np.int16]
-    before: NDArray[np.int16]
-    keys: NDArray[np.int32]  # rank and position of the pair that starts at each byte
-    state: NDArray[np.int64]  # [LANES, 4]: pretoken, its bytes, positions of the two pairs asked for or -1
-    asked: NDArray[np.uint64]  # [LANES, 2]: the two pairs
 
 
 def build_merges(vocabulary: Mapping[str, int], merges: Sequence[Sequence[str]]) -> Merges:
@@ -91,18 +91,13 @@ def build_merges(vocabulary: Mapping[str, int], merges: Sequence[Sequence[str]])
     return Merges(byte_ids, byte_ranks, table, shift, results)
 
 
-def tree(length: int) -> Tree:
+def room_for(length: int) -> Room:
     """Room for pretokens of up to ``length`` bytes, more than SHORT."""
     ids, after, before = (np.empty(length, np.int32) for _ in range(3))
-    return Tree(ids, after, before, np.empty(2 << (length - 1).bit_length(), np.int64))
-
-
-def lanes() -> Lanes:
-    room = (LANES, SHORT)
-    return Lanes(
-        np.empty(room, np.int32), np.empty(room, np.int16), np.empty(room, np.int16), np.empty(room, np.int32),
-        np.empty((LANES, 4), np.int64), np.empty((LANES, 2), np.uint64),
-    )  # fmt: skip
+    lanes = Lanes(
+        np.empty((LANES, SHORT), np.int32), np.empty((LANES, SHORT), np.int32), np.empty((LANES, 3), np.int64)
+    )
+    return Room(lanes, ids, after, before, np.empty(2 << (length - 1).bit_length(), np.int64))
 
 
 @inlined
@@ -148,33 +143,35 @@ def _rank_bytes(byte_ids, pairs, shift, ranks):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def merge_all(data, ends, first, merges, lanes, tree, ids, filled, entries):  # type: ignore[no-untyped-def]
+def merge_all(data, ends, first, merges, room, ids, filled, entries):  # type: ignore[no-untyped-def]
     """Merge the pretokens ``data[ends[number]:ends[number + 1]]`` from number ``first`` on.
 
-    Writes their ids to ``ids`` from ``filled`` on, and where to ``entries``, uint64 (see `entry_value`). ``tree`` must
-    have room for the longest. Returns how far ``ids`` is filled.
+    Writes their ids to ``ids`` from ``filled`` on, and where to ``entries``, uint64 (see `entry_of`). ``room`` must
+    hold the longest, ``ids`` as many as they have bytes. Returns how far ``ids`` is filled.
     """
     number = first
-    for lane in range(LANES):
-        lanes.state[at(lane), _NUMBER] = -1
+    lanes = room.lanes
+    lanes.state[:, _NUMBER] = -1
     working = True
     while working:
         working = False
         for lane in range(LANES):
-            if lanes.state[at(lane), _NUMBER] >= 0:
+            if lanes.state[lane, _NUMBER] >= 0:
                 if _step(merges, lanes, lane):
                     working = True
                     continue
-                stop = _write_lane(lanes, lane, ids, filled)
-                filled = _enter(entries, lanes.state[at(lane), _NUMBER], ids, filled, stop)
-                lanes.state[at(lane), _NUMBER] = -1
-            while number < ends.size - 1 and ends[at(number + 1)] - ends[at(number)] > SHORT:
-                stop = _merge_long(data, ends[at(number)], ends[at(number + 1)], merges, tree, ids, filled)
+                length = lanes.state[lane, _LENGTH]
+                for i in range(length):
+                    ids[at(filled + i)] = lanes.ids[lane, i]
+                filled = _enter(entries, lanes.state[lane, _NUMBER], ids, filled, filled + length)
+                lanes.state[lane, _NUMBER] = -1
+            while number < ends.size - 1 and ends[number + 1] - ends[number] > SHORT:
+                stop = _merge_long(data, ends[number], ends[number + 1], merges, room, ids, filled)
                 filled = _enter(entries, number, ids, filled, stop)
                 number += 1
             if number < ends.size - 1:
-                _open(data, ends[at(number)], ends[at(number + 1)], merges, lanes, lane)
-                lanes.state[at(lane), _NUMBER] = number
+                _open(data, ends[number], ends[number + 1], merges, lanes, lane)
+                lanes.state[lane, _NUMBER] = number
                 number += 1
                 working = True
     return filled
@@ -184,9 +181,9 @@ def merge_all(data, ends, first, merges, lanes, tree, ids, filled, entries):  # 
 def _enter(entries, number, ids, filled, stop):  # type: ignore[no-untyped-def]
     """Note that the pretoken has the ids from ``filled`` to ``stop``; returns where the next may be written."""
     if stop == filled + 1:
-        entries[at(number)] = entry_of(ids[at(filled)], 1)
+        entries[number] = entry_of(ids[filled], 1)
         return filled
-    entries[at(number)] = entry_of(filled, stop - filled)
+    entries[number] = entry_of(filled, stop - filled)
     return stop
 
 
@@ -207,93 +204,73 @@ def _open(data, start, end, merges, lanes, lane):  # type: ignore[no-untyped-def
     """Give the lane the bytes of a pretoken."""
     length = end - start
     for i in range(length):
-        lanes.ids[at(lane), at(i)] = merges.byte_ids[data[at(start + i)]]
-        lanes.after[at(lane), at(i)], lanes.before[at(lane), at(i)] = i + 1, i - 1
-        lanes.keys[at(lane), at(i)] = _NO_LANE_PAIR
+        lanes.ids[lane, i] = merges.byte_ids[data[at(start + i)]]
     for i in range(length - 1):
         rank = merges.byte_ranks[np.int64(data[at(start + i)]) << 8 | np.int64(data[at(start + i + 1)])]
-        lanes.keys[at(lane), at(i)] = rank << _LANE_BITS | i
-    lanes.state[at(lane), _LENGTH] = length
-    lanes.state[at(lane), _FIRST_ASKED] = lanes.state[at(lane), _SECOND_ASKED] = -1
+        lanes.keys[lane, i] = rank << _LANE_BITS | i
+    lanes.state[lane, _LENGTH], lanes.state[lane, _MERGED] = length, -1
 
 
 @inlined
 def _step(merges, lanes, lane):  # type: ignore[no-untyped-def]
     """Merge one pair of the lane and ask for the ranks of the two pairs this makes; False when there is none left."""
-    ids, keys, after, before = lanes.ids[at(lane)], lanes.keys[at(lane)], lanes.after[at(lane)], lanes.before[at(lane)]
-    length = lanes.state[at(lane), _LENGTH]
-    for side in range(2):
-        position = lanes.state[at(lane), at(_FIRST_ASKED + side)]
-        if position >= 0:
-            rank = _rank(merges.pairs, merges.shift, lanes.asked[at(lane), at(side)])
-            keys[at(position)] = rank << _LANE_BITS | position
+    ids, keys = lanes.ids[lane], lanes.keys[lane]
+    length, i = lanes.state[lane, _LENGTH], lanes.state[lane, _MERGED]
+    if i >= 0:
+        if i + 1 < length:
+            rank = _rank(merges.pairs, merges.shift, _pair(ids[at(i)], ids[at(i + 1)]))
+            keys[at(i)] = rank << _LANE_BITS | i
+        if i > 0:
+            rank = _rank(merges.pairs, merges.shift, _pair(ids[at(i - 1)], ids[at(i)]))
+            keys[at(i - 1)] = rank << _LANE_BITS | (i - 1)
     lowest = _NO_LANE_PAIR
-    for i in range(length):
-        lowest = min(lowest, keys[at(i)])
+    for k in range(length - 1):
+        lowest = min(lowest, keys[k])
     if lowest >= _NO_LANE_PAIR:
         return False
     i = np.int64(lowest & _LANE_POSITION)
-    absorbed = np.int64(after[at(i)])
-    right, left = np.int64(after[at(absorbed)]), np.int64(before[at(i)])
+    length -= 1
     ids[at(i)] = merges.results[at(lowest >> _LANE_BITS)]
-    after[at(i)] = right
-    keys[at(i)] = keys[at(absorbed)] = _NO_LANE_PAIR
-    lanes.state[at(lane), _FIRST_ASKED] = lanes.state[at(lane), _SECOND_ASKED] = -1
-    if right < length:
-        before[at(right)] = i
-        _ask(merges, lanes, lane, 0, i, _pair(ids[at(i)], ids[at(right)]))
-    if left >= 0:
-        _ask(merges, lanes, lane, 1, left, _pair(ids[at(left)], ids[at(i)]))
+    for k in range(i + 1, length):
+        ids[at(k)], keys[at(k)] = ids[at(k + 1)], keys[at(k + 1)] - 1  # at a position less
+    lanes.state[lane, _LENGTH], lanes.state[lane, _MERGED] = length, i
+    if i + 1 < length:
+        prefetch(merges.pairs, _bucket(_pair(ids[at(i)], ids[at(i + 1)]), merges.shift))
+    if i > 0:
+        prefetch(merges.pairs, _bucket(_pair(ids[at(i - 1)], ids[at(i)]), merges.shift))
     return True
 
 
-@inlined
-def _ask(merges, lanes, lane, side, position, pair):  # type: ignore[no-untyped-def]
-    prefetch(merges.pairs, _bucket(pair, merges.shift))
-    lanes.asked[at(lane), at(side)] = pair
-    lanes.state[at(lane), at(_FIRST_ASKED + side)] = position
-
-
-@inlined
-def _write_lane(lanes, lane, ids, filled):  # type: ignore[no-untyped-def]
-    i = np.int64(0)
-    while i < lanes.state[at(lane), _LENGTH]:
-        ids[at(filled)] = lanes.ids[at(lane), at(i)]
-        filled += 1
-        i = np.int64(lanes.after[at(lane), at(i)])
-    return filled
-
-
 @compiled
-def _merge_long(data, start, end, merges, tree, out, filled):  # type: ignore[no-untyped-def]
+def _merge_long(data, start, end, merges, room, out, filled):  # type: ignore[no-untyped-def]
     """Write the ids of ``data[start:end]`` to ``out`` from ``filled`` on; returns the index after them."""
     length = end - start
-    ids, after, before, keys = tree
+    _, ids, after, before, keys = room
     leaves = np.int64(1)
     while leaves < length:
         leaves *= 2
-    keys[leaves : 2 * leaves] = _NO_TREE_PAIR
+    keys[leaves : 2 * leaves] = _NO_PAIR
     for i in range(length):
         ids[at(i)], after[at(i)], before[at(i)] = merges.byte_ids[data[at(start + i)]], i + 1, i - 1
     for i in range(length - 1):
         rank = np.int64(merges.byte_ranks[np.int64(data[at(start + i)]) << 8 | np.int64(data[at(start + i + 1)])])
-        keys[at(leaves + i)] = rank << _TREE_BITS | i
+        keys[at(leaves + i)] = rank << _POSITION_BITS | i
     for node in range(leaves - 1, 0, -1):
         keys[at(node)] = min(keys[at(2 * node)], keys[at(2 * node + 1)])
-    while keys[1] < _NO_TREE_PAIR:
-        i = keys[1] & _TREE_POSITION
+    while keys[1] < _NO_PAIR:
+        i = keys[1] & _POSITION
         absorbed = np.int64(after[at(i)])
         right, left = np.int64(after[at(absorbed)]), np.int64(before[at(i)])
-        ids[at(i)] = merges.results[keys[1] >> _TREE_BITS]
+        ids[at(i)] = merges.results[keys[1] >> _POSITION_BITS]
         after[at(i)] = right
-        key = _NO_TREE_PAIR
+        key = _NO_PAIR
         if right < length:
             before[at(right)] = i
-            key = _rank(merges.pairs, merges.shift, _pair(ids[at(i)], ids[at(right)])) << _TREE_BITS | i
+            key = _rank(merges.pairs, merges.shift, _pair(ids[at(i)], ids[at(right)])) << _POSITION_BITS | i
         _set_leaf(keys, leaves + i, key)
-        _set_leaf(keys, leaves + absorbed, _NO_TREE_PAIR)
+        _set_leaf(keys, leaves + absorbed, _NO_PAIR)
         if left >= 0:
-            key = _rank(merges.pairs, merges.shift, _pair(ids[at(left)], ids[at(i)])) << _TREE_BITS | left
+            key = _rank(merges.pairs, merges.shift, _pair(ids[at(left)], ids[at(i)])) << _POSITION_BITS | left
             _set_leaf(keys, leaves + left, key)
     i = np.int64(0)
     while i < length:

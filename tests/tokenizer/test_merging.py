@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tokenizer.merging import SHORT, build_merges, entry_value, lanes, merge_all, tree
+from tokenizer.merging import SHORT, build_merges, entry_value, merge_all, room_for
 from tokenizer.pretokens import characters_of_bytes, token_characters
 
 Merge = tuple[bytes, bytes]
@@ -39,8 +39,8 @@ def merged(pretokens: list[bytes], merges: list[Merge]) -> list[list[bytes]]:
     ends = np.cumsum([0, *map(len, pretokens)])
     ids: NDArray[np.uint32] = np.zeros(data.size, np.uint32)
     entries = np.zeros(len(pretokens), np.uint64)
-    room = tree(max([SHORT + 1, *map(len, pretokens)]))
-    merge_all(data, ends, 0, build_merges(vocabulary, spelled), lanes(), room, ids, 0, entries)
+    room = room_for(max([SHORT + 1, *map(len, pretokens)]))
+    merge_all(data, ends, 0, build_merges(vocabulary, spelled), room, ids, 0, entries)
     tokens = {id_: token for token, id_ in zip(_tokens(merges), range(len(vocabulary)), strict=True)}
     found = []
     for entry in entries:
