@@ -1,4 +1,4 @@
-"""The text pipeline in front of the byte-level BPE: NFC, the Qwen2 pretoken pattern, bytes written as characters."""
+"""The text pipeline in front of the byte-level BPE: NFC, a pretoken pattern, bytes written as characters."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ CL100K_PATTERN = _qwen2_pattern(r"\p{L}", r"\p{N}{1,3}")
 # (as in Qwen3.5; Qwen2 cuts Hindi, Thai or Khmer words at every vowel sign).
 MARKS_AS_LETTERS_PATTERN = _qwen2_pattern(r"[\p{L}\p{M}]", r"\p{N}")
 MARKS_AS_LETTERS_THREE_DIGITS_PATTERN = _qwen2_pattern(r"[\p{L}\p{M}]", r"\p{N}{1,3}")
-# Source: tiktoken's o200k_base, without its possessive quantifiers' alternatives: words are cut where lower case turns
-# into upper case, and contractions stay with their words.
+# Source: tiktoken's o200k_base (tiktoken_ext/openai_public.py): words are cut where lower case turns into upper case,
+# and contractions stay with their words.
 _UPPER, _LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
 O200K_PATTERN = (
     rf"[^\r\n\p{{L}}\p{{N}}]?{_UPPER}*{_LOWER}+{_CONTRACTIONS}?"
@@ -56,7 +56,7 @@ PATTERNS = {
     "o200k": O200K_PATTERN,
 }
 """Patterns by the names that recipes use. All are scanned by compiled code; a count table names the pattern itself."""
-# What each pattern takes as a letter: all that the two differ in.
+# What each of the patterns that are trained on by default takes as a letter.
 LETTERS = {QWEN2_PATTERN: r"\p{L}", MARKS_AS_LETTERS_PATTERN: r"[\p{L}\p{M}]"}
 
 END_OF_TEXT = "<|endoftext|>"
