@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from curation.text.utf8 import decode
-from tokenizer.memory import at, compiled, inlined, load_word
+from tokenizer.memory import at, compiled, inlined
 from tokenizer.scan.classes import LETTER, LOWER, MARK, NEWLINE, NUMBER, OTHER, SPACE, UPPER
-from tokenizer.scan.runs import ascii_lower_case, class_at, contraction_end, numbers_end, run_of, skip_class, space_end
+from tokenizer.scan.runs import (
+    LOWER_CASE_ONLY,
+    class_at,
+    contraction_end,
+    numbers_end,
+    skip_class,
+    skip_letters,
+    space_end,
+)
 
 
 @compiled
@@ -18,14 +26,14 @@ def o200k_end(data, start, end, classes, digits):  # type: ignore[no-untyped-def
     if found == NUMBER:
         return numbers_end(data, second, end, classes, digits - 1)
     if found == NEWLINE:
-        return space_end(data, start, end, classes)
+        return space_end(data, start, end, classes, True)
     i, lowered = _word_end(data, second, end, classes)
     if found == MARK and not lowered:
         i = second  # a word of its own before a word all in upper case
     if i > second or found == MARK:
         return _with_contraction(data, i, end)
     if found == SPACE and (code_point != ord(" ") or class_at(data, second, end, classes) != OTHER):
-        return space_end(data, start, end, classes)
+        return space_end(data, start, end, classes, True)
     return _symbols_end(data, second, end, classes)
 
 
@@ -45,30 +53,17 @@ def _word_end(data, i, end, classes):  # type: ignore[no-untyped-def]
             after_caseless = i
         found = class_at(data, i, end, classes)
     if found == LOWER:
-        return _lower_end(data, i, end, classes), True
+        return skip_letters(data, i, end, classes, LOWER | LETTER | MARK, LOWER_CASE_ONLY), True
     if after_caseless > start:
         return after_caseless, True
     return i, False
 
 
 @inlined
-def _lower_end(data, i, end, classes):  # type: ignore[no-untyped-def]
-    """The index after the run of lower case, caseless letters and marks at ``i``."""
-    while i + 8 <= end:
-        run = run_of(ascii_lower_case(load_word(data, i)))
-        i += run
-        if run < 8:
-            if data[at(i)] < 0x80:
-                return i
-            break
-    return skip_class(data, i, end, classes, LOWER | LETTER | MARK)
-
-
-@inlined
 def _with_contraction(data, i, end):  # type: ignore[no-untyped-def]
     """The index after the contraction that follows a word at ``i``, if one does."""
     if i < end and data[at(i)] == ord("'"):
-        after = contraction_end(data, i + 1, end)
+        after = contraction_end(data, i + 1, end, True)
         if after > 0:
             return after
     return i

@@ -15,6 +15,8 @@ _LOWER_CASE = np.uint64(0x20 * _BYTES)
 _REACHES_A = np.uint64((0x80 - ord("a")) * _BYTES)  # added to a byte from "a" on, sets its high bit
 _BEYOND_Z = np.uint64((0x80 - ord("z") - 1) * _BYTES)
 _BITS_OF_BYTE = np.uint64(3)
+_CASE_BIT = np.uint64(2)  # this far below the high bit is the one that lower case letters have
+ANY_CASE, LOWER_CASE_ONLY = _HIGH_BITS, np.uint64(0)
 
 
 @inlined
@@ -25,23 +27,17 @@ def ascii_letters(word):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def ascii_lower_case(word):  # type: ignore[no-untyped-def]
-    """The high bit of each of the eight bytes of ``word`` that is a lower case ASCII letter."""
-    low = word & _LOW_BITS
-    return (low + _REACHES_A) & ~(low + _BEYOND_Z) & ~word & _HIGH_BITS
-
-
-@inlined
 def run_of(marked):  # type: ignore[no-untyped-def]
     """How many bytes, 0 to 8, have their high bits in ``marked`` before the first that has not."""
     return np.int64(trailing_zeros(~marked & _HIGH_BITS) >> _BITS_OF_BYTE)
 
 
 @inlined
-def skip_letters(data, i, end, classes, wanted):  # type: ignore[no-untyped-def]
-    """As `skip_class` for a class that ASCII letters are of, and faster over those."""
+def skip_letters(data, i, end, classes, wanted, cases):  # type: ignore[no-untyped-def]
+    """As `skip_class` for classes that the ASCII letters of these ``cases`` are of, and faster over those."""
     while i + 8 <= end:
-        run = run_of(ascii_letters(load_word(data, i)))
+        word = load_word(data, i)
+        run = run_of(ascii_letters(word) & ((word << _CASE_BIT) | cases))
         i += run
         if run < 8:
             if data[at(i)] < 0x80:
@@ -80,27 +76,31 @@ def numbers_end(data, i, end, classes, most):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def contraction_end(data, i, end):  # type: ignore[no-untyped-def]
-    """The index after a contraction whose letters start at ``i``, or 0: s t m d re ve ll, any case, and long s."""
+def contraction_end(data, i, end, any_case):  # type: ignore[no-untyped-def]
+    """The index after a contraction whose letters start at ``i``, or 0: s t m d re ve ll, and long s in any case."""
     if i >= end:
         return 0
-    first = data[at(i)] | 32
+    lowered = 32 if any_case else 0
+    first = data[at(i)] | lowered
     if first == ord("s") or first == ord("t") or first == ord("m") or first == ord("d"):
         return i + 1
     if i + 1 < end:
-        second = data[at(i + 1)] | 32
+        second = data[at(i + 1)] | lowered
         if (first == ord("r") or first == ord("v")) and second == ord("e"):
             return i + 2
         if first == ord("l") and second == ord("l"):
             return i + 2
-        if data[at(i)] == 0xC5 and data[at(i + 1)] == 0xBF:  # U+017F folds to s under (?i)
+        if any_case and data[at(i)] == 0xC5 and data[at(i + 1)] == 0xBF:  # U+017F folds to s under (?i)
             return i + 2
     return 0
 
 
 @compiled
-def space_end(data, start, end, classes):  # type: ignore[no-untyped-def]
-    """``\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+``: to the last line end, else all but the last character, else all of it."""
+def space_end(data, start, end, classes, lines):  # type: ignore[no-untyped-def]
+    """``\\s+(?!\\S)|\\s+``: all but the last character, or all of it at the end of the text or when it is only one.
+
+    With ``lines`` ``\\s*[\\r\\n]+`` comes first: to the last line end.
+    """
     i = start
     last_start = start
     after_newline = np.int64(0)
@@ -112,6 +112,6 @@ def space_end(data, start, end, classes):  # type: ignore[no-untyped-def]
         last_start, i = i, after
         if found == NEWLINE:
             after_newline = after
-    if after_newline > 0:
+    if lines and after_newline > 0:
         return after_newline
     return i if i == end or last_start == start else last_start
