@@ -9,7 +9,7 @@ import orjson
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from tokenizer.memory import compiled, prefetch
+from tokenizer.memory import at, compiled, prefetch
 from tokenizer.merging import Merges, build_merges, entry_of, entry_value, merge_all, room_for
 from tokenizer.pretoken_table import PretokenTable
 from tokenizer.pretokens import GPT2_PATTERN, PATTERNS, token_bytes
@@ -68,8 +68,8 @@ class CompiledEncoder:
         new = ends[self._learned :]
         if new.size < 2:
             return
-        self._entries = _room(self._entries, self._learned, self._table.count)
-        self._ids = _room(self._ids, self._filled, self._filled + int(new[-1] - new[0]))
+        self._entries = _enlarged(self._entries, self._learned, self._table.count)
+        self._ids = _enlarged(self._ids, self._filled, self._filled + int(new[-1] - new[0]))
         longest = int(np.diff(new).max())
         if longest > self._room.ids.size:
             self._room = room_for(longest)
@@ -105,9 +105,9 @@ def _is_plain_bpe(model: dict[str, Any]) -> bool:
 
 def _pattern(pre_tokenizer: dict[str, Any] | None) -> str | None:
     """The pattern of a byte-level pre-tokenizer that the scanners know, else None."""
-    if pre_tokenizer is None:
+    steps = pre_tokenizer.get("pretokenizers", [pre_tokenizer]) if pre_tokenizer else []
+    if not steps:
         return None
-    steps = pre_tokenizer.get("pretokenizers", [pre_tokenizer])
     *before, last = steps
     if last["type"] != "ByteLevel" or last["add_prefix_space"]:
         return None
@@ -133,7 +133,7 @@ def _spelled_tokens(vocabulary: dict[str, int]) -> dict[bytes, int]:
     return spelled
 
 
-def _room(array: NDArray[Any], used: int, size: int) -> NDArray[Any]:
+def _enlarged(array: NDArray[Any], used: int, size: int) -> NDArray[Any]:
     """``array`` with room for ``size`` elements, of which ``used`` are kept."""
     if size <= array.size:
         return array
@@ -156,17 +156,17 @@ def _write(numbers, text_ends, entries, ids, end, tokens, lengths):  # type: ign
     for text in range(text_ends.size):
         start = filled
         for i in range(first, text_ends[text]):
-            prefetch(entries, numbers[min(i + _AHEAD, last)])
-            value, length = entry_value(entries[numbers[i]])
+            prefetch(entries, numbers[at(min(i + _AHEAD, last))])
+            value, length = entry_value(entries[at(numbers[at(i)])])
             if length == 1:
-                tokens[filled] = value
+                tokens[at(filled)] = value
                 filled += 1
             else:
                 for k in range(length):
-                    tokens[filled] = ids[value + k]
+                    tokens[at(filled)] = ids[at(value + k)]
                     filled += 1
         if end >= 0:
-            tokens[filled] = end
+            tokens[at(filled)] = end
             filled += 1
         lengths[text] = filled - start
         first = text_ends[text]

@@ -155,7 +155,11 @@ def _words(tokenizer: Tokenizer) -> None:
     )
 
 
-@pytest.mark.parametrize("change", [_lower_case, _prefix_space, _words])
+def _nothing(tokenizer: Tokenizer) -> None:
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([])
+
+
+@pytest.mark.parametrize("change", [_lower_case, _prefix_space, _words, _nothing])
 def test_other_pipelines_go_through_tokenizers(
     trained: Tokenizer, sample: dict[str, str], tmp_path: Path, change
 ) -> None:  # type: ignore[no-untyped-def]
