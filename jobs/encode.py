@@ -22,6 +22,7 @@ from curation.dedup.keys import content_halves
 from curation.recipe import Recipe, Shards, Tiers
 from curation.schema import ADDRESS_ROW_BITS
 from curation.scores import SCORE_PREFIX, dataset, score_names, with_scores
+from jobs import progress
 from jobs.errors import JobError
 from jobs.parts import for_each_part
 from jobs.run_context import Run
@@ -105,6 +106,7 @@ class EncodeUnit(beam.DoFn):
         with tempfile.TemporaryDirectory(prefix="glotmill-") as local:
             folder = storage.download_folder(self._folder, local)
             self._encoder = Encoder(Path(folder) / "tokenizer.json")
+        self._checked: set[tuple[str, str]] = set()
 
     def process(self, ordinal: int) -> Iterator[int]:
         unit, parameters = self._units[ordinal], self._parameters
@@ -124,6 +126,8 @@ class EncodeUnit(beam.DoFn):
                 record["runs"][name] = self._write(ordinal, name, runs.take(documents, rows))
                 for count in record["counts"]:
                     record["counts"][count] += record["runs"][name][count]
+        if self._encoder.difference:
+            record["difference"] = self._encoder.difference
         self._job.write_record(ordinal, record)
         yield ordinal
 
@@ -140,6 +144,9 @@ class EncodeUnit(beam.DoFn):
         table = read_part(self._job.run, "curated", file, COLUMNS).combine_chunks()
         language, domain = _group(file)
         text = table["text"].combine_chunks()
+        if (language, domain) not in self._checked:
+            self._checked.add((language, domain))
+            self._encoder.check(text)  # each worker, on some text of every language and domain it meets
         tokens, offsets = self._encoder.encode(text, append_end=True)
         records = np.zeros(table.num_rows, runs.DOCUMENT_DTYPE)
         records["tokens"] = np.diff(offsets)
@@ -197,5 +204,7 @@ def encode(run: Run, job: Job, tables: Tables, fences: int) -> list[int]:
     if not job.open():
         step = EncodeUnit(job, run.path("tokenizer"), run.recipe, units, tables, fences)
         for_each_part(run, job, numbers, lambda: beam.ParDo(step))
+        if differences := [record["difference"] for record in job.records() if "difference" in record]:
+            progress.say(f"{'':<16} warning: {len(differences)} units were encoded by tokenizers. {differences[0]}")
         job.mark_done()
     return numbers

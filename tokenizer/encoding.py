@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-import json
+import warnings
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
+import pyarrow.compute as pc
 from numpy.typing import NDArray
-from tokenizers import Tokenizer, pre_tokenizers
+from tokenizers import Tokenizer
 
-from tokenizer.pretoken_table import PretokenTable
-from tokenizer.pretokens import END_OF_TEXT, LETTERS, QWEN2_PATTERN, build_pipeline, compose
+from curation.text.utf8 import buffers
+from tokenizer.compiled_encoder import CompiledEncoder, compile_encoder
+from tokenizer.composition import composed
+from tokenizer.pretokens import END_OF_TEXT
 
-CHUNK_BYTES = 4 << 20  # text scanned at a time: bounds scratch memory to a few bytes per byte of text
-CACHED_PRETOKENS = 1 << 21  # then the table starts afresh
+CHUNK_BYTES = 4 << 20  # text encoded at a time: bounds scratch memory to some ten bytes per byte of text
+CHECKED_BYTES = 1 << 16  # of a sample: some 30 milliseconds of ``tokenizers``
 
 
 def plain_text_tokenizer(tokenizer: Tokenizer) -> Tokenizer:
-    """A copy of ``tokenizer`` without added tokens: "<|endoftext|>" in a text is text, never the control token."""
-    settings = json.loads(tokenizer.to_str())
-    settings.update(added_tokens=[], post_processor=None, truncation=None, padding=None)
-    return Tokenizer.from_str(json.dumps(settings))
+    """``tokenizer`` without added tokens: "<|endoftext|>" in a text is text, never the control token.
+
+    It has no post-processor, truncation or padding either, and shares the model.
+    """
+    plain = Tokenizer(tokenizer.model)
+    plain.normalizer, plain.pre_tokenizer = tokenizer.normalizer, tokenizer.pre_tokenizer
+    plain.decoder = tokenizer.decoder
+    return plain
 
 
 def encode_with(tokenizer: Tokenizer, texts: list[str]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
@@ -37,8 +43,13 @@ def encode_with(tokenizer: Tokenizer, texts: list[str]) -> tuple[NDArray[np.uint
 class Encoder:
     """Encodes text with the tokenizer in ``tokenizer_json`` (a path).
 
-    Not to be shared between threads. Raises ValueError when the tokenizer has no end-of-text token.
+    In compiled code where the tokenizer is of a kind it knows (see `compile_encoder`), with ``tokenizers`` otherwise;
+    ``compiled`` says which, and ``difference`` why compiled code was given up. Not to be shared between threads.
+    Raises ValueError when the tokenizer has no end-of-text token.
     """
+
+    difference: str | None = None
+    """The first text that `check` found to be encoded otherwise than by ``tokenizers``."""
 
     def __init__(self, tokenizer_json: str | Path) -> None:
         self._tokenizer = Tokenizer.from_file(str(tokenizer_json))
@@ -48,107 +59,91 @@ class Encoder:
             raise ValueError(f"{tokenizer_json} has no token {END_OF_TEXT}: documents could not be ended.")
         self.end_of_text: int = end_of_text
         self.vocabulary_size: int = self._tokenizer.get_vocab_size()
-        self._pattern = _scannable_pattern(self._plain)
-        # Encodes single pretokens: no normaliser and no pattern, which have done their work by then.
-        self._pieces = plain_text_tokenizer(self._tokenizer)
-        self._pieces.normalizer = None
-        self._pieces.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-        self._forget()
+        self._compiled: CompiledEncoder | None
+        self._compiled, self._composes = compile_encoder(self._plain) or (None, False)
+
+    @property
+    def compiled(self) -> bool:
+        return self._compiled is not None
 
     def encode(
-        self, texts: pa.LargeStringArray | pa.ChunkedArray, *, append_end: bool = False
+        self, texts: pa.LargeStringArray | pa.ChunkedArray, *, append_end: bool = False, allow_special: bool = False
     ) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
         """Token ids of n texts, uint32[total], and where each text's begin and end in it, int64[n+1].
 
-        No control token is recognised in the texts; ``append_end`` adds one END_OF_TEXT after each.
-        Raises ValueError for a null text, naming its row.
+        No control token is recognised in the texts unless ``allow_special``, which takes ``tokenizers`` and its time;
+        ``append_end`` adds one END_OF_TEXT after each. Raises ValueError for a null text, naming its row, and for
+        text that is not UTF-8.
         """
         if texts.null_count:
-            row = texts.is_null().to_pylist().index(True)
+            row = pc.index(texts.is_null(), True).as_py()
             raise ValueError(f"Row {row} of the text column is null: drop such rows before encoding.")
-        encode = self._encode_scanned if self._pattern else self._encode_reference
-        parts = [encode(chunk) for chunk in _chunks(texts.to_pylist())]
+        end = self.end_of_text if append_end else None
+        parts = [self._encode(part, end, allow_special) for part in _parts(texts)]
         tokens = np.concatenate([np.zeros(0, np.uint32), *(tokens for tokens, _ in parts)])
         offsets = np.zeros(len(texts) + 1, np.int64)
         np.cumsum(np.concatenate([np.zeros(0, np.int64), *(lengths for _, lengths in parts)]), out=offsets[1:])
-        if append_end:
-            tokens = np.insert(tokens, offsets[1:], np.uint32(self.end_of_text))
-            offsets += np.arange(offsets.size)
         return tokens, offsets
+
+    def check(self, texts: pa.LargeStringArray | pa.ChunkedArray) -> bool:
+        """Whether the first CHECKED_BYTES of the texts get the ids that ``tokenizers`` gives them.
+
+        If a text does not, a UserWarning and ``difference`` name it, and ``tokenizers`` encodes from then on.
+        """
+        if self._compiled is None:
+            return True
+        sizes = np.cumsum(pc.binary_length(texts).to_numpy())
+        sample = texts[: int(np.searchsorted(sizes, CHECKED_BYTES)) + 1]
+        tokens, offsets = self.encode(sample)
+        expected, lengths = encode_with(self._plain, sample.to_pylist())
+        expected_offsets = np.concatenate([[0], np.cumsum(lengths)])
+        for row in range(len(sample)):
+            ours = tokens[offsets[row] : offsets[row + 1]]
+            theirs = expected[expected_offsets[row] : expected_offsets[row + 1]]
+            if not np.array_equal(ours, theirs):
+                self._compiled = None
+                self.difference = (
+                    f"Text {row} of {len(sample)} is not encoded as by tokenizers: {_difference(ours, theirs)}. "
+                    "From here on tokenizers encodes all text, which is exact but some 25 times slower. "
+                    f"Please report this text: {sample[row].as_py()[:200]!r}"
+                )
+                warnings.warn(self.difference, stacklevel=2)
+                return False
+        return True
 
     def decode(self, tokens: NDArray[np.uint32] | Sequence[int]) -> str:
         """The text of ``tokens``, control tokens included; bytes that are not UTF-8 become U+FFFD."""
         return str(self._tokenizer.decode([int(token) for token in tokens], skip_special_tokens=False))
 
-    def _encode_reference(self, texts: list[str]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-        """Ids and number of ids of each text, by ``tokenizers`` from end to end."""
-        return encode_with(self._plain, texts)
-
-    def _encode_scanned(self, texts: list[str]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-        """As ``_encode_reference``, but ``tokenizers`` sees each distinct pretoken once."""
-        data, offsets = _utf8([compose(text) for text in texts])
-        if self._table.count > CACHED_PRETOKENS:
-            self._forget()
-        numbers, text_ends = self._table.add(data, offsets)
-        self._learn()
-        return _expand(numbers, text_ends, self._ids, self._id_offsets)
-
-    def _forget(self) -> None:
-        self._table = PretokenTable(self._pattern or QWEN2_PATTERN)
-        self._ids = np.zeros(0, np.uint32)
-        self._id_offsets = np.zeros(1, np.int64)
-
-    def _learn(self) -> None:
-        """Encode the pretokens that the table has seen for the first time."""
-        ids, lengths = encode_with(self._pieces, self._table.strings(self._id_offsets.size - 1))
-        self._id_offsets = np.concatenate([self._id_offsets, self._id_offsets[-1] + np.cumsum(lengths)])
-        self._ids = np.concatenate([self._ids, ids])
+    def _encode(
+        self, texts: pa.Array, end: int | None, allow_special: bool
+    ) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+        """Ids, with ``end`` after each text unless it is None, and number of ids of each text."""
+        if self._compiled is not None and not allow_special:
+            texts.validate(full=True)  # compiled code trusts that text is UTF-8
+            offsets, data = buffers(composed(texts) if self._composes else texts)
+            return self._compiled.encode(data, offsets, end)
+        tokens, lengths = encode_with(self._tokenizer if allow_special else self._plain, texts.to_pylist())
+        if end is not None:
+            tokens = np.insert(tokens, np.cumsum(lengths), np.uint32(end))
+            lengths = lengths + 1
+        return tokens, lengths
 
 
-def _scannable_pattern(tokenizer: Tokenizer) -> str | None:
-    """The pattern of the tokenizer when the scanner reproduces its normaliser and pre-tokenizer, else None."""
-    theirs = json.loads(tokenizer.to_str())
-    for pattern in LETTERS:
-        ours = json.loads(build_pipeline(pattern=pattern).to_str())
-        if all(ours[part] == theirs[part] for part in ("normalizer", "pre_tokenizer")):
-            return pattern
-    return None
+def _difference(ours: NDArray[np.uint32], theirs: NDArray[np.uint32]) -> str:
+    size = min(ours.size, theirs.size)
+    first = int(np.append(ours[:size] == theirs[:size], False).argmin())
+    mine, other = (", ".join(map(str, ids[first : first + 4])) or "the end" for ids in (ours, theirs))
+    return f"from token {first} on {mine} instead of {other}"
 
 
-def _chunks(texts: list[str]) -> Iterator[list[str]]:
-    """``texts`` in lists of about CHUNK_BYTES characters."""
-    start = size = 0
-    for i, text in enumerate(texts):
-        size += len(text)
-        if size >= CHUNK_BYTES:
-            yield texts[start : i + 1]
-            start, size = i + 1, 0
-    if start < len(texts):
-        yield texts[start:]
-
-
-def _utf8(texts: list[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """The texts' UTF-8 bytes, uint8, and where each begins and ends, int64[n+1]."""
-    _, offsets, data = pa.array(texts, pa.large_string()).buffers()
-    text_bytes = np.frombuffer(data, np.uint8) if data else np.zeros(0, np.uint8)
-    return text_bytes, np.frombuffer(offsets, np.int64, len(texts) + 1)
-
-
-@njit(cache=True, nogil=True)
-def _expand(numbers, text_ends, ids, id_offsets):  # type: ignore[no-untyped-def]
-    """The ids of the numbered pretokens in order, uint32, and the number of ids of each text, int64[n]."""
-    total = np.int64(0)
-    for number in numbers:
-        total += id_offsets[number + 1] - id_offsets[number]
-    tokens = np.empty(total, np.uint32)
-    lengths = np.zeros(text_ends.size, np.int64)
-    filled, first = np.int64(0), np.int64(0)
-    for text in range(text_ends.size):
-        start = filled
-        for i in range(first, text_ends[text]):
-            for k in range(id_offsets[numbers[i]], id_offsets[numbers[i] + 1]):
-                tokens[filled] = ids[k]
-                filled += 1
-        lengths[text] = filled - start
-        first = text_ends[text]
-    return tokens, lengths
+def _parts(texts: pa.Array | pa.ChunkedArray) -> Iterator[pa.LargeStringArray]:
+    """The texts in arrays of about CHUNK_BYTES, without copies."""
+    for array in texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts]:
+        array = array.cast(pa.large_string())
+        offsets, _ = buffers(array)
+        start = 0
+        while start < len(array):
+            stop = max(start + 1, int(np.searchsorted(offsets, offsets[start] + CHUNK_BYTES)))
+            yield array[start:stop]
+            start = stop

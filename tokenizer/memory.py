@@ -1,13 +1,37 @@
-"""Two machine instructions that compiled code has no NumPy spelling for."""
+"""Compiling code that only reads and writes memory, and instructions that NumPy has no spelling for."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
-from numba import types
+from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
+from numpy.typing import DTypeLike, NDArray
+
+compiled = njit(cache=True, nogil=True, _nrt=False)  # type: ignore[call-overload]
+"""`numba.njit` for functions that make no arrays. They do not count references to the arrays they are given, which in
+small functions called for every character costs more than their work (scanning English: 2.6 times as long)."""
+inlined = njit(cache=True, nogil=True, _nrt=False, forceinline=True)  # type: ignore[call-overload]
+"""As `compiled`, for functions whose arguments take longer to pass than their work takes."""
+
+
+@inlined
+def at(i):  # type: ignore[no-untyped-def]
+    """``i``, which is not negative, as an index that compiled code need not ask whether it counts from the end."""
+    return np.uint64(i)
+
+
+CACHE_LINE = 64  # bytes
+
+
+def aligned(size: int, dtype: DTypeLike) -> NDArray[Any]:
+    """An array of ``size`` elements that starts at a cache line; its content is arbitrary."""
+    room = np.empty(size * np.dtype(dtype).itemsize + CACHE_LINE, np.uint8)
+    start = -room.ctypes.data % CACHE_LINE
+    return room[start : start + room.size - CACHE_LINE].view(dtype)
 
 
 def _address(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -43,3 +67,13 @@ def prefetch(typing_context, array, i):  # type: ignore[no-untyped-def]
         return context.get_dummy_value()
 
     return types.void(array, i), generate
+
+
+@intrinsic
+def trailing_zeros(typing_context, word):  # type: ignore[no-untyped-def]
+    """The number of zero bits below the lowest one bit of ``word`` (uint64), 64 when there is none: uint64."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.uint64(types.uint64), generate

@@ -7,14 +7,14 @@ new ones. So the encoder asks the BPE once per distinct pretoken, and the BPE is
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from tokenizer.memory import load_word
+from tokenizer.memory import at, compiled, inlined, load_word, prefetch
 from tokenizer.pretokens import QWEN2_PATTERN
-from tokenizer.scan import character_classes, pretoken_end
+from tokenizer.scan.scanner import pretoken_end, scanner
 
 WORD = 8  # bytes
+AHEAD = 64  # strings found before the first of them is looked up
 _FREE = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
 _LONG = 255  # lengths from here on are looked up
 _EIGHT, _BYTE = np.uint64(8), np.uint64(0xFF)
@@ -23,7 +23,7 @@ _SHIFT = np.uint64(32)
 _MIX_1, _MIX_2 = np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53)
 
 
-@njit(cache=True, inline="always")
+@inlined
 def _word(data, start, end):  # type: ignore[no-untyped-def]
     """The up to eight bytes of ``data[start:end]``, zeros after them, as one number."""
     if start + 8 <= data.size:
@@ -33,17 +33,17 @@ def _word(data, start, end):  # type: ignore[no-untyped-def]
         return word
     word = np.uint64(0)
     for i in range(min(end - start, 8)):
-        word |= np.uint64(data[start + i]) << np.uint64(8 * i)
+        word |= np.uint64(data[at(start + i)]) << np.uint64(8 * i)
     return word
 
 
-@njit(cache=True, inline="always")
+@inlined
 def _mix(value, word):  # type: ignore[no-untyped-def]
     value = (value ^ word) * _MIX_1
     return value ^ (value >> _SHIFT)
 
 
-@njit(cache=True, inline="always")
+@inlined
 def _slot(data, start, end, first, mask):  # type: ignore[no-untyped-def]
     """The first slot to look for ``data[start:end]`` in, whose first eight bytes are ``first``."""
     value = _mix(np.uint64(end - start), first)
@@ -54,7 +54,7 @@ def _slot(data, start, end, first, mask):  # type: ignore[no-untyped-def]
     return np.int64((value * _MIX_2) >> _SHIFT) & mask
 
 
-@njit(cache=True, inline="always")
+@inlined
 def _same(data, start, end, known, other):  # type: ignore[no-untyped-def]
     """Whether ``data[start:end]`` is what stands in ``known`` from ``other`` on."""
     while start < end:
@@ -65,77 +65,91 @@ def _same(data, start, end, known, other):  # type: ignore[no-untyped-def]
     return True
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _fill_slots(slots, known, ends, count):  # type: ignore[no-untyped-def]
     mask = slots.shape[0] - 1
     for number in range(count):
         start, end = ends[number], ends[number + 1]
         first = _word(known, start, end)
         slot = _slot(known, start, end, first, mask)
-        while slots[slot, 1] != _FREE:
+        while slots[at(slot), 1] != _FREE:
             slot = (slot + 1) & mask
-        slots[slot, 0] = first
-        slots[slot, 1] = (np.uint64(number) << _EIGHT) | np.uint64(min(end - start, _LONG))
+        slots[at(slot), 0] = first
+        slots[at(slot), 1] = (np.uint64(number) << _EIGHT) | np.uint64(min(end - start, _LONG))
 
 
-@njit(cache=True, nogil=True)
-def _number_strings(data, offsets, classes, scan, slots, known, ends, numbers, text_ends, state):  # type: ignore[no-untyped-def]
+@compiled
+def _number_strings(data, offsets, scanner, scan, slots, known, ends, numbers, text_ends, state, ahead):  # type: ignore[no-untyped-def]
     """Number the pretokens of the texts (``scan``), or the texts themselves, until done or out of room.
 
     ``state`` holds (text, index into ``data``, numbers given, strings known); returns the bytes of room needed, or 0.
+    Finds some strings and asks for their slots, and only then looks at the slots: memory answers meanwhile.
     """
     text, start, filled, count = state[0], state[1], state[2], state[3]
     mask = slots.shape[0] - 1
-    most = slots.shape[0] // 2
+    starts, stops, places, firsts = ahead
     needed = np.int64(0)
-    while text < offsets.size - 1 and needed == 0:
-        end = offsets[text + 1]
-        while start < end:
-            stop = pretoken_end(data, start, end, classes) if scan else end
-            length = stop - start
-            first = _word(data, start, stop)
-            slot = _slot(data, start, stop, first, mask)
-            short = np.uint64(min(length, _LONG))
-            number = np.int64(-1)
-            while slots[slot, 1] != _FREE:
-                entry = slots[slot, 1]
-                if slots[slot, 0] == first and entry & _BYTE == short:
-                    candidate = np.int64(entry >> _EIGHT)
-                    if length <= 8 or (
-                        (length < _LONG or ends[candidate + 1] - ends[candidate] == length)
-                        and _same(data, start + 8, stop, known, ends[candidate] + 8)
-                    ):
-                        number = candidate
-                        break
-                slot = (slot + 1) & mask
-            if number < 0:
-                if count >= most or ends[count] + length + 8 > known.size:
-                    needed = length + 8
-                    break
-                number = count
-                slots[slot, 0] = first
-                slots[slot, 1] = (np.uint64(number) << _EIGHT) | short
-                known[ends[count] : ends[count] + length] = data[start:stop]
-                ends[count + 1] = ends[count] + length
-                count += 1
-            numbers[filled] = number
-            filled += 1
-            start = stop
-        if needed == 0:
-            text_ends[text] = filled
-            text += 1
+    while text < offsets.size - 1:
+        found, length, next_text, next_start = 0, np.int64(0), text, start
+        while next_text < offsets.size - 1 and found < AHEAD:
+            end = offsets[next_text + 1]
+            while next_start < end and found < AHEAD:
+                stop = pretoken_end(data, next_start, end, scanner) if scan else end
+                starts[found], stops[found] = next_start, stop
+                firsts[found] = _word(data, next_start, stop)
+                places[found] = _slot(data, next_start, stop, firsts[found], mask)
+                prefetch(slots, places[found])
+                length += stop - next_start
+                next_start = stop
+                found += 1
+            if next_start == end:
+                text_ends[next_text] = filled + found
+                next_text += 1
+        if count + found > slots.shape[0] // 2 or ends[count] + length + WORD > known.size:
+            needed = length + WORD
+            break
+        for i in range(found):
+            number = _find(data, starts[i], stops[i], firsts[i], places[i], slots, known, ends, count)
+            count = max(count, number + 1)
+            numbers[filled + i] = number
+        text, start, filled = next_text, next_start, filled + found
     state[0], state[1], state[2], state[3] = text, start, filled, count
     return needed
+
+
+@inlined
+def _find(data, start, stop, first, slot, slots, known, ends, count):  # type: ignore[no-untyped-def]
+    """The number of ``data[start:stop]``, which is made known as number ``count`` if it is not."""
+    length = stop - start
+    short = np.uint64(min(length, _LONG))
+    mask = slots.shape[0] - 1
+    while slots[at(slot), 1] != _FREE:
+        entry = slots[at(slot), 1]
+        if slots[at(slot), 0] == first and entry & _BYTE == short:
+            number = np.int64(entry >> _EIGHT)
+            if length <= 8 or (
+                (length < _LONG or ends[at(number + 1)] - ends[at(number)] == length)
+                and _same(data, start + 8, stop, known, ends[at(number)] + 8)
+            ):
+                return number
+        slot = (slot + 1) & mask
+    slots[at(slot), 0] = first
+    slots[at(slot), 1] = (np.uint64(count) << _EIGHT) | short
+    for i in range(length):
+        known[at(ends[at(count)] + i)] = data[at(start + i)]
+    ends[count + 1] = ends[count] + length
+    return count
 
 
 class PretokenTable:
     """Numbers distinct pretokens 0, 1, 2, ... in order of first sight."""
 
     def __init__(self, pattern: str = QWEN2_PATTERN) -> None:
-        """Raises ValueError for a ``pattern`` that is not a key of `tokenizer.pretokens.LETTERS`."""
+        """Raises ValueError for a ``pattern`` that is not in `tokenizer.pretokens.PATTERNS`."""
         self.count = 0
-        self._classes = character_classes(pattern)
+        self._scanner = scanner(pattern)
         self._slots = np.full((1 << 16, 2), _FREE, np.uint64)  # first eight bytes; number and length
+        self._ahead = (*(np.empty(AHEAD, np.int64) for _ in range(3)), np.empty(AHEAD, np.uint64))
         self._known = np.zeros(1 << 18, np.uint8)
         self._ends = np.zeros(self._slots.shape[0] // 2 + 1, np.int64)
 
@@ -176,8 +190,9 @@ class PretokenTable:
         state = np.array([0, offsets[0], 0, self.count], np.int64)
         while True:
             needed = _number_strings(
-                data, offsets, self._classes, scan, self._slots, self._known, self._ends, numbers, text_ends, state
-            )
+                data, offsets, self._scanner, scan, self._slots, self._known, self._ends, numbers, text_ends, state,
+                self._ahead,
+            )  # fmt: skip
             self.count = int(state[3])
             if not needed:
                 return int(state[2])
@@ -190,7 +205,7 @@ class PretokenTable:
             known = np.zeros(max(2 * self._known.size, used + room), np.uint8)
             known[:used] = self._known[:used]
             self._known = known
-        if 2 * self.count >= self._slots.shape[0]:
+        if 2 * (self.count + AHEAD) > self._slots.shape[0]:
             self._slots = np.full((2 * self._slots.shape[0], 2), _FREE, np.uint64)
             ends = np.zeros(self._slots.shape[0] // 2 + 1, np.int64)
             ends[: self.count + 1] = self._ends[: self.count + 1]

@@ -1,4 +1,4 @@
-"""The text pipeline in front of the byte-level BPE: NFC, the Qwen2 pretoken pattern, bytes written as characters."""
+"""The text pipeline in front of the byte-level BPE: NFC, a pretoken pattern, bytes written as characters."""
 
 from __future__ import annotations
 
@@ -7,30 +7,56 @@ from functools import lru_cache
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
+_CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+
+
+def _qwen2_pattern(letter: str, digits: str) -> str:
+    """The Qwen2 pattern with ``letter`` for its letters and ``digits`` for its numbers, as parts of a class."""
+    return (
+        rf"{_CONTRACTIONS}"  # English contractions
+        rf"|[^\r\n\p{{L}}\p{{N}}]?{letter}+"  # letters, with the one character before them
+        rf"|{digits}"
+        rf"| ?[^\s{letter.strip('[]')}\p{{N}}]+[\r\n]*"  # punctuation and symbols, with the line ends after them
+        r"|\s*[\r\n]+"  # white space up to the last line end
+        r"|\s+(?!\S)"  # white space, leaving its last character to the word that follows
+        r"|\s+"
+    )
+
+
 # Source: the Qwen2 tokenizer (Qwen2 technical report, arXiv:2407.10671, section 2.1; the pattern is published in its
 # tokenizer.json and as ``PRETOKENIZE_REGEX`` of transformers' Qwen2Tokenizer). It is the cl100k pattern with single
-# digits (``\p{N}`` instead of ``\p{N}{1,3}``). Combining marks are not letters here, as in Qwen2.
-QWEN2_PATTERN = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"  # English contractions
-    r"|[^\r\n\p{L}\p{N}]?\p{L}+"  # letters, with the one character before them
-    r"|\p{N}"  # one digit at a time
-    r"| ?[^\s\p{L}\p{N}]+[\r\n]*"  # punctuation, marks and symbols, with the line ends after them
-    r"|\s*[\r\n]+"  # white space up to the last line end
-    r"|\s+(?!\S)"  # white space, leaving its last character to the word that follows
-    r"|\s+"
-)
+# digits. Combining marks are not letters here, as in Qwen2.
+QWEN2_PATTERN = _qwen2_pattern(r"\p{L}", r"\p{N}")
+# Source: tiktoken's cl100k_base, as the tokenizer.json of Llama 3 spells it: Qwen2's with digits in groups of three.
+CL100K_PATTERN = _qwen2_pattern(r"\p{L}", r"\p{N}{1,3}")
 # The same with combining marks as letters, so that words of the Brahmic scripts, Thai, Khmer and others stay whole
 # (as in Qwen3.5; Qwen2 cuts Hindi, Thai or Khmer words at every vowel sign).
-MARKS_AS_LETTERS_PATTERN = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
-    r"|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+"
-    r"|\p{N}"
-    r"| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*"
+MARKS_AS_LETTERS_PATTERN = _qwen2_pattern(r"[\p{L}\p{M}]", r"\p{N}")
+MARKS_AS_LETTERS_THREE_DIGITS_PATTERN = _qwen2_pattern(r"[\p{L}\p{M}]", r"\p{N}{1,3}")
+# Source: tiktoken's o200k_base (tiktoken_ext/openai_public.py): words are cut where lower case turns into upper case,
+# and contractions stay with their words.
+_UPPER, _LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
+O200K_PATTERN = (
+    rf"[^\r\n\p{{L}}\p{{N}}]?{_UPPER}*{_LOWER}+{_CONTRACTIONS}?"
+    rf"|[^\r\n\p{{L}}\p{{N}}]?{_UPPER}+{_LOWER}*{_CONTRACTIONS}?"
+    r"|\p{N}{1,3}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n/]*"
     r"|\s*[\r\n]+"
     r"|\s+(?!\S)"
     r"|\s+"
 )
-# What each pattern takes as a letter: all that the two differ in.
+# Source: Radford et al. 2019 (GPT-2, encoder.py); what pre_tokenizers.ByteLevel cuts by.
+GPT2_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+PATTERNS = {
+    "qwen2": QWEN2_PATTERN,
+    "cl100k": CL100K_PATTERN,
+    "marks_as_letters": MARKS_AS_LETTERS_PATTERN,
+    "marks_as_letters_three_digits": MARKS_AS_LETTERS_THREE_DIGITS_PATTERN,
+    "gpt2": GPT2_PATTERN,
+    "o200k": O200K_PATTERN,
+}
+"""Patterns by the names that recipes use. All are scanned by compiled code; a count table names the pattern itself."""
+# What each of the patterns that are trained on by default takes as a letter.
 LETTERS = {QWEN2_PATTERN: r"\p{L}", MARKS_AS_LETTERS_PATTERN: r"[\p{L}\p{M}]"}
 
 END_OF_TEXT = "<|endoftext|>"

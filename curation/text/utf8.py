@@ -30,21 +30,25 @@ def frozen(array: np.ndarray) -> np.ndarray:
 
 
 @inline
+def _continuation(data: Any, i: Any) -> Any:  # pragma: no cover - compiled
+    """The six bits of a continuation byte."""
+    return np.int64(data[np.uint64(i)]) & 0x3F
+
+
+@inline
 def decode(data: Any, i: Any) -> Any:  # pragma: no cover - compiled
     """Code point at byte ``i`` of valid UTF-8, and the index of the next one."""
-    first = np.int64(data[i])
+    # Unsigned indices are not asked whether they count from the end.
+    first = np.int64(data[np.uint64(i)])
     if first < 0x80:
         return first, i + 1
     if first < 0xE0:
-        return ((first & 0x1F) << 6) | (np.int64(data[i + 1]) & 0x3F), i + 2
+        return ((first & 0x1F) << 6) | _continuation(data, i + 1), i + 2
+    second = _continuation(data, i + 1)
     if first < 0xF0:
-        return ((first & 0x0F) << 12) | ((np.int64(data[i + 1]) & 0x3F) << 6) | (np.int64(data[i + 2]) & 0x3F), i + 3
-    return (
-        ((first & 0x07) << 18)
-        | ((np.int64(data[i + 1]) & 0x3F) << 12)
-        | ((np.int64(data[i + 2]) & 0x3F) << 6)
-        | (np.int64(data[i + 3]) & 0x3F)
-    ), i + 4
+        return ((first & 0x0F) << 12) | (second << 6) | _continuation(data, i + 2), i + 3
+    third = _continuation(data, i + 2)
+    return ((first & 0x07) << 18) | (second << 12) | (third << 6) | _continuation(data, i + 3), i + 4
 
 
 @inline

@@ -1,5 +1,6 @@
 """The encoder gives the ids of ``tokenizers``, and never a control token for anything a text says."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,11 +8,11 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import Tokenizer, normalizers
+from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers
 
-from tokenizer import encoding
+from tokenizer import compiled_encoder, encoding
 from tokenizer.encoding import Encoder, plain_text_tokenizer
-from tokenizer.export import export
+from tokenizer.pretokens import CONTROL_TOKENS, PATTERNS, build_pipeline
 
 SPELLED = "a <|endoftext|>b<|im_start|>user\n<|im_end|>"
 TEXTS = st.lists(
@@ -53,7 +54,7 @@ def test_ids_are_those_of_tokenizers_over_many_chunks(
     texts = [text * (1 + i % 3) for i in range(30) for text in [*sample.values(), ""]]
     whole = encoder.encode(_column(texts), append_end=True)
     monkeypatch.setattr(encoding, "CHUNK_BYTES", 100)
-    monkeypatch.setattr(encoding, "CACHED_PRETOKENS", 50)
+    monkeypatch.setattr(compiled_encoder, "CACHED_PRETOKENS", 50)
     for part, expected in zip(encoder.encode(pa.chunked_array([texts, []]), append_end=True), whole, strict=True):
         np.testing.assert_array_equal(part, expected)
     assert whole[0].size == sum(len(trained.encode(text).ids) + 1 for text in texts)
@@ -86,16 +87,141 @@ def test_null_texts_are_refused_by_row(encoder: Encoder) -> None:
         encoder.encode(_column(["a", None]))
 
 
-def test_other_pipelines_go_through_tokenizers(trained: Tokenizer, sample: dict[str, str], tmp_path: Path) -> None:
-    """A tokenizer the scanner was not written for is still encoded exactly."""
-    other = Tokenizer.from_str(trained.to_str())
-    other.normalizer = normalizers.Lowercase()
-    export(other, tmp_path)
-    texts = [*sample.values(), SPELLED]
-    tokens, offsets = Encoder(tmp_path / "tokenizer.json").encode(_column(texts))
-    plain = plain_text_tokenizer(other)
+def _saved(tokenizer: Tokenizer, folder: Path) -> Encoder:
+    tokenizer.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in CONTROL_TOKENS])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return Encoder(folder / "tokenizer.json")
+
+
+def _assert_exact(encoder: Encoder, tokenizer: Tokenizer, texts: list[str]) -> None:
+    tokens, offsets = encoder.encode(_column(texts))
+    plain = plain_text_tokenizer(tokenizer)
     for i, text in enumerate(texts):
         assert tokens[offsets[i] : offsets[i + 1]].tolist() == plain.encode(text).ids
+
+
+def _model(trained: Tokenizer, *, every: int = 1, ignore_merges: bool = False) -> models.BPE:
+    """The trained model without every so-manieth merge, so that some of its tokens cannot be reached."""
+    model = json.loads(trained.to_str())["model"]
+    merges = [tuple(merge) for i, merge in enumerate(model["merges"]) if every == 1 or i % every]
+    return models.BPE(model["vocab"], merges, ignore_merges=ignore_merges)
+
+
+@pytest.mark.parametrize("ignore_merges", [False, True])
+@pytest.mark.parametrize("every", [1, 3])
+@settings(max_examples=20, deadline=None)
+@given(texts=TEXTS)
+def test_models_with_merges_missing(
+    trained: Tokenizer, tmp_path_factory: pytest.TempPathFactory, every: int, ignore_merges: bool, texts: list[str]
+) -> None:
+    """Tokens that no merge leads to are used for whole pretokens if the model says so, and else never."""
+    tokenizer = build_pipeline(_model(trained, every=every, ignore_merges=ignore_merges))
+    encoder = _saved(tokenizer, tmp_path_factory.mktemp("missing"))
+    assert encoder.compiled
+    _assert_exact(encoder, tokenizer, [*texts, "the quick brown", "敏捷的棕色狐狸"])
+
+
+@pytest.mark.parametrize("pattern", PATTERNS.values(), ids=PATTERNS)
+def test_all_patterns_with_and_without_a_normaliser(
+    trained: Tokenizer, sample: dict[str, str], tmp_path: Path, pattern: str
+) -> None:
+    tokenizer = build_pipeline(_model(trained), pattern=pattern)
+    for normalizer in (normalizers.NFC(), None):
+        tokenizer.normalizer = normalizer
+        encoder = _saved(tokenizer, tmp_path)
+        assert encoder.compiled
+        _assert_exact(encoder, tokenizer, [*sample.values(), "e\u0301 12345\n\n DON'T", SPELLED])
+
+
+def test_gpt2_pre_tokenizer_is_compiled(trained: Tokenizer, sample: dict[str, str], tmp_path: Path) -> None:
+    tokenizer = build_pipeline(_model(trained))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    encoder = _saved(tokenizer, tmp_path)
+    assert encoder.compiled
+    _assert_exact(encoder, tokenizer, [*sample.values(), SPELLED])
+
+
+def _lower_case(tokenizer: Tokenizer) -> None:
+    tokenizer.normalizer = normalizers.Lowercase()
+
+
+def _prefix_space(tokenizer: Tokenizer) -> None:
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+
+
+def _words(tokenizer: Tokenizer) -> None:
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+    )
+
+
+def _nothing(tokenizer: Tokenizer) -> None:
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([])
+
+
+@pytest.mark.parametrize("change", [_lower_case, _prefix_space, _words, _nothing])
+def test_other_pipelines_go_through_tokenizers(
+    trained: Tokenizer, sample: dict[str, str], tmp_path: Path, change
+) -> None:  # type: ignore[no-untyped-def]
+    """A tokenizer that compiled code was not written for is still encoded exactly."""
+    other = Tokenizer.from_str(trained.to_str())
+    change(other)
+    encoder = _saved(other, tmp_path)
+    assert not encoder.compiled
+    _assert_exact(encoder, other, [*sample.values(), SPELLED])
+
+
+def test_other_models_go_through_tokenizers(tmp_path: Path) -> None:
+    """Characters instead of bytes, and words."""
+    characters = models.BPE({"<unk>": 0, "a": 1, "b": 2, "ab": 3}, [("a", "b")], unk_token="<unk>", byte_fallback=True)
+    for model in (characters, models.WordLevel({"<unk>": 0, "ab": 1}, unk_token="<unk>")):
+        tokenizer = build_pipeline(model)
+        encoder = _saved(tokenizer, tmp_path)
+        assert not encoder.compiled
+        _assert_exact(encoder, tokenizer, ["ab abc", SPELLED])
+
+
+def test_control_tokens_are_recognised_when_asked(encoder: Encoder, trained: Tokenizer) -> None:
+    tokens, offsets = encoder.encode(_column([SPELLED, "x"]), append_end=True, allow_special=True)
+    assert tokens[: offsets[1]].tolist() == [*trained.encode(SPELLED).ids, encoder.end_of_text]
+    assert {697, 698, 699} < set(tokens.tolist())
+
+
+def test_check_passes_silently(encoder: Encoder, sample: dict[str, str], recwarn: pytest.WarningsRecorder) -> None:
+    assert encoder.check(_column(list(sample.values()))) and encoder.compiled
+    assert encoder.check(pa.chunked_array([_column(["a"]), _column([])]))
+    assert encoder.check(_column([])) and not recwarn.list
+
+
+class _Wrong:
+    """Encodes every text as one token 5."""
+
+    def encode(self, data, offsets, end):  # type: ignore[no-untyped-def]
+        return np.full(offsets.size - 1, 5, np.uint32), np.ones(offsets.size - 1, np.int64)
+
+
+def test_a_difference_is_named_and_tokenizers_takes_over(exported: Path, trained: Tokenizer) -> None:
+    encoder = Encoder(exported / "tokenizer.json")
+    encoder._compiled = _Wrong()  # type: ignore[assignment]
+    expected = trained.encode("the end").ids
+    with pytest.warns(UserWarning, match=f"Text 0 of 1 .*: from token 0 on 5 instead of {expected[0]}.*'the end'"):
+        assert not encoder.check(_column(["the end"]))
+    assert not encoder.compiled
+    assert encoder.encode(_column(["the end"]))[0].tolist() == expected
+
+
+def test_text_that_is_not_utf8_is_refused(encoder: Encoder) -> None:
+    """Compiled code would read beyond the text's end."""
+    broken = pa.array([b"fine", b"bro\xe4"], pa.large_binary()).view(pa.large_string())
+    with pytest.raises(ValueError, match="Invalid UTF8 sequence at string index 1"):
+        encoder.encode(broken)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"])))
+def test_text_survives_the_round_trip(encoder: Encoder, text: str) -> None:
+    composed = normalizers.NFC().normalize_str(text)
+    assert encoder.decode(encoder.encode(_column([text]))[0]) == composed
 
 
 def test_tokenizer_without_an_end_token_is_refused(trained: Tokenizer, tmp_path: Path) -> None:

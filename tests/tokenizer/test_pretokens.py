@@ -10,17 +10,19 @@ from tokenizers import Regex, pre_tokenizers
 
 from tokenizer.pretoken_table import PretokenTable
 from tokenizer.pretokens import (
-    LETTERS,
+    GPT2_PATTERN,
     MARKS_AS_LETTERS_PATTERN,
+    O200K_PATTERN,
+    PATTERNS,
     byte_characters,
     pretokens,
     token_bytes,
     token_characters,
 )
-from tokenizer.scan import LETTER, NEWLINE, NUMBER, SPACE, character_classes, pretoken_end
+from tokenizer.scan.classes import CASED, LETTER, LOWER, MARK, NEWLINE, NUMBER, PLAIN, SPACE, UPPER, character_classes
 
-# Characters on which the pattern's alternatives compete.
-TRICKY = "'sStTmMdDrReEvVlL\u017fk\u212a 1٣½\t\n\r\u00a0\u3000\u2028\u0085-._!?aéßжक\u093f中\u0301🙂\u200d\x00"
+# Characters on which the patterns' alternatives compete.
+TRICKY = "'sStTmMdDrReEvVlL\u017fk\u212a 1٣½\t\n\r\u00a0\u3000\u2028\u0085-._!?/aéÉßǅʰжЖक\u093f中\u0301🙂\u200d\x00"
 TEXTS = st.one_of(
     st.text(alphabet=TRICKY, max_size=40),
     st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=40),
@@ -59,7 +61,7 @@ def test_byte_characters_are_the_ones_of_tokenizers() -> None:
 
 def test_character_classes_agree_with_python_on_common_characters() -> None:
     """Letters, digits and white space of the Basic Multilingual Plane, asked of Python's own database."""
-    classes = character_classes()
+    classes = character_classes(PLAIN)
     for code_point in [*range(0xD800), *range(0xE000, 0x3134F)]:
         category = unicodedata.category(chr(code_point))
         if category != "Cn":
@@ -70,18 +72,57 @@ def test_character_classes_agree_with_python_on_common_characters() -> None:
     assert np.flatnonzero(classes == NEWLINE).tolist() == [0x0A, 0x0D]
 
 
-@pytest.mark.parametrize("pattern", list(LETTERS), ids=["qwen2", "marks as letters"])
+def test_classes_with_cases_are_those_of_python() -> None:
+    """For characters that Python knows; what the engine does not know yet has no class of letter."""
+    classes, names = character_classes(CASED), {"Lu": UPPER, "Lt": UPPER, "Ll": LOWER, "Lm": LETTER, "Lo": LETTER}
+    known = np.flatnonzero(classes & (UPPER | LOWER | LETTER | MARK))
+    for code_point in known.tolist():
+        category = unicodedata.category(chr(code_point))
+        assert category == "Cn" or classes[code_point] == names.get(category, MARK), hex(code_point)
+
+
+def _scanned(pattern: str, texts: list[str]) -> list[list[str]]:
+    table = PretokenTable(pattern)
+    data = np.frombuffer("".join(texts).encode(), np.uint8)
+    offsets = np.cumsum([0, *(len(text.encode()) for text in texts)])
+    numbers, ends = table.add(data, offsets)
+    known = table.strings(0)
+    return [[known[number] for number in part] for part in np.split(numbers, ends[:-1])]
+
+
+@pytest.mark.parametrize("pattern", PATTERNS.values(), ids=PATTERNS)
 @settings(max_examples=400, deadline=None)
-@given(text=TEXTS)
-def test_scanner_finds_the_pretokens_of_the_pattern(pattern: str, text: str) -> None:
+@given(texts=st.lists(TEXTS, min_size=1, max_size=3))
+def test_scanners_find_the_pretokens_of_their_patterns(pattern: str, texts: list[str]) -> None:
+    """Of each text by itself: the last character of one and the first of the next stay apart."""
     splitter = pre_tokenizers.Split(Regex(pattern), behavior="isolated")
-    data = np.frombuffer(text.encode(), np.uint8)
-    found, start = [], 0
-    while start < data.size:
-        end = pretoken_end(data, start, data.size, character_classes(pattern))
-        found.append(data[start:end].tobytes().decode())
-        start = end
-    assert found == [piece for piece, _ in splitter.pre_tokenize_str(text)]
+    expected = [[piece for piece, _ in splitter.pre_tokenize_str(text)] for text in texts]
+    assert _scanned(pattern, texts) == expected
+
+
+@settings(max_examples=200, deadline=None)
+@given(TEXTS)
+def test_gpt2_pattern_is_that_of_the_byte_level_pre_tokenizer(text: str) -> None:
+    splitter = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+    expected = [token_bytes(piece).decode() for piece, _ in splitter.pre_tokenize_str(text)]
+    assert _scanned(GPT2_PATTERN, [text]) == [expected]
+
+
+def test_facts_of_the_other_patterns() -> None:
+    """Groups of three digits; GPT-2 knows contractions in lower case only; o200k cuts words at their capitals."""
+    for name in ("cl100k", "marks_as_letters_three_digits", "o200k"):
+        assert _scanned(PATTERNS[name], ["1234567"]) == [["123", "456", "7"]]
+    assert _scanned(GPT2_PATTERN, ["It's 12345 IT'S\n\n ok"]) == [
+        ["It", "'s", " 12345", " IT", "'", "S", "\n\n", " ok"],
+    ]
+    assert _scanned(O200K_PATTERN, ["getHTTPResponse's don't://\n/x"]) == [
+        ["get", "HTTPResponse's", " don't", "://\n/", "x"],
+    ]
+
+
+def test_unknown_pattern_is_refused() -> None:
+    with pytest.raises(ValueError, match="knows the patterns of tokenizer.pretokens.PATTERNS, not "):
+        PretokenTable(r"\w+")
 
 
 def test_pretoken_table_grows_and_keeps_numbers() -> None:

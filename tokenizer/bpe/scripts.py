@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from tokenizer.scan import matching
+from tokenizer.scan.classes import matching
 
 SCRIPT_BITS = 36
 ANY_SCRIPT = np.uint64((1 << SCRIPT_BITS) - 1)
