@@ -22,6 +22,7 @@ from jobs.explain import print_document, print_file
 from jobs.langid_cli import langid
 from jobs.order import HELP, ORDER
 from jobs.quality_cli import quality
+from jobs.tokenizer_cli import tokenizer
 from jobs.what_if import print_what_if
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(quality, name="quality")
 app.add_typer(langid, name="langid")
+app.add_typer(tokenizer, name="tokenizer")
 RecipePath = Annotated[str, typer.Argument(help="the recipe, a YAML file")]
 Output = Annotated[str | None, typer.Option(help="folder or URL of the run, instead of the recipe's")]
 Workers = Annotated[int, typer.Option(help="local worker processes; 0: one per core")]

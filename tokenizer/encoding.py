@@ -48,7 +48,7 @@ class Encoder:
             raise ValueError(f"{tokenizer_json} has no token {END_OF_TEXT}: documents could not be ended.")
         self.end_of_text: int = end_of_text
         self.vocabulary_size: int = self._tokenizer.get_vocab_size()
-        self._pattern = _scannable_pattern(self._plain)
+        self._pattern = scannable_pattern(self._plain)
         # Encodes single pretokens: no normaliser and no pattern, which have done their work by then.
         self._pieces = plain_text_tokenizer(self._tokenizer)
         self._pieces.normalizer = None
@@ -105,7 +105,7 @@ class Encoder:
         self._ids = np.concatenate([self._ids, ids])
 
 
-def _scannable_pattern(tokenizer: Tokenizer) -> str | None:
+def scannable_pattern(tokenizer: Tokenizer) -> str | None:
     """The pattern of the tokenizer when the scanner reproduces its normaliser and pre-tokenizer, else None."""
     theirs = json.loads(tokenizer.to_str())
     for pattern in LETTERS:

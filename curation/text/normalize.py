@@ -55,6 +55,13 @@ def normalize(text: pa.Array) -> Normalized:
     return Normalized(merged.cast(pa.large_string()), invalid, removed)
 
 
+def may_need_composing(text: pa.Array) -> np.ndarray:
+    """Which texts of a (large) string array without nulls hold a character that NFC may change: bool[n]."""
+    offsets, data = utf8.buffers(text)
+    flagged: np.ndarray = _inspect(offsets, data, unicode_tables.load().properties) & CHECK_NFC != 0
+    return flagged
+
+
 def normalize_bytes(raw: bytes) -> tuple[str, int, int]:
     """One document: its normalised text, ill-formed sequences replaced, characters removed.
 
