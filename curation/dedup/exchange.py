@@ -2,7 +2,7 @@
 
 Each writing task leaves one Arrow file with a record batch for every partition, in their order, or several such rounds
 of batches where it cannot hold all its rows at once; a reading task takes its own batches out of every file. So memory
-stays that of one task, whatever the engine; a finished task is a file that is there, and a killed job goes on behind it.
+stays that of one task, whatever the engine; a finished task is a file that is there, and a killed job goes on after it.
 """
 
 from __future__ import annotations
