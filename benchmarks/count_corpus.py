@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 
 from curation.languages import CODES
 from curation.mixture import uniform
-from jobs.count import composed
 from tokenizer.bpe.counts import GROUP_COLUMNS, PretokenCounter
+from tokenizer.nfc import composed
 
 HELD_OUT = 0.05
 BATCH_ROWS = 2000

@@ -24,14 +24,15 @@ from tokenizer.bpe.parity import solve
 from tokenizer.bpe.trainer import Options, train
 from tokenizer.bpe.usage import tokens_by
 from tokenizer.evaluation import gini
-from tokenizer.pretokens import MARKS_AS_LETTERS_PATTERN, compose
+from tokenizer.nfc import composed
+from tokenizer.pretokens import MARKS_AS_LETTERS_PATTERN
 
 
 def parallel_counts(path: str, half: int) -> pa.Table:
     """The count table of every second article."""
     counter = PretokenCounter(MARKS_AS_LETTERS_PATTERN, ("language",))
     for language, articles in read_parallel(path).items():
-        counter.add(pa.array(map(compose, articles[half::2]), pa.large_string()), (language,))
+        counter.add(composed(pa.array(articles[half::2], pa.large_string())), (language,))
     return counter.table()
 
 

@@ -18,14 +18,13 @@ import pyarrow.compute as pc
 
 from curation import storage
 from curation.dataset import Job, Record, fingerprint, part_name, write_parquet
-from curation.text.normalize import may_need_composing
 from jobs import progress
 from jobs.parts import Each
 from jobs.run_context import JobError, Run
 from jobs.sample import Sample, group_of, sample_of
 from jobs.tokenizer_settings import pattern_of
 from tokenizer.bpe.partitions import PartitionedCounts
-from tokenizer.pretokens import compose
+from tokenizer.nfc import composed
 
 VERSION = 1
 PARTITION_UNITS = 4
@@ -94,15 +93,6 @@ def write_count_part(job: Job, ordinal: int, partition: int, table: pa.Table) ->
     name = f"{part_name(partition)}.parquet"
     file = write_parquet(job.path("counts", name), table.to_batches(), table.schema)
     job.write_record(ordinal, {"files": {"counts": {name: file}}, "counts": {}})
-
-
-def composed(text: pa.Array) -> pa.Array:
-    """The texts in NFC, large_string[n], as ``tokenizers`` writes it; only those with characters to compose change."""
-    mask = may_need_composing(text)
-    if not mask.any():
-        return text
-    changed = pa.array([compose(document) for document in text.filter(pa.array(mask)).to_pylist()], text.type)
-    return pc.replace_with_mask(text, pa.array(mask), changed)
 
 
 def plan_units(sample: Sample, unit_bytes: int) -> tuple[tuple[str, ...], ...]:

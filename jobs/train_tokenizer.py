@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import warnings
 from typing import Any
 
 import numpy as np
@@ -90,8 +91,11 @@ def train_tokenizer(run: Run, selected: Job, counted: Job) -> Job:
 
 def _publish(tokenizer: Tokenizer, url: str) -> None:
     with tempfile.TemporaryDirectory(prefix="glotmill-") as folder:
-        export(tokenizer, folder)
+        with warnings.catch_warnings(record=True) as caught:
+            export(tokenizer, folder)
         storage.publish_folder(folder, url)
+    for warning in caught:
+        progress.say(f"{'':<16} {warning.message}")
 
 
 def _say_if_smaller(trained: Trained, asked: int, min_frequency: int, text: Record) -> None:

@@ -22,7 +22,8 @@ from tokenizer.bpe.parity import solve
 from tokenizer.bpe.trainer import Options, train, train_exact
 from tokenizer.bpe.usage import rare_tokens, usage
 from tokenizer.bpe.vocabulary import Vocabulary
-from tokenizer.pretokens import CONTROL_TOKENS, compose
+from tokenizer.nfc import composed
+from tokenizer.pretokens import CONTROL_TOKENS
 
 Show = Callable[[int, str], None]
 """Told of the merges made, and what to say beside them."""
@@ -120,7 +121,7 @@ def _parity(
         return saved
     counter = PretokenCounter(pattern, ("language",))
     for language, texts in parallel.items():
-        counter.add(pa.array(map(compose, texts), pa.large_string()), (language,))
+        counter.add(composed(pa.array(texts, pa.large_string())), (language,))
     solution = solve(
         table, size, options_of(settings), counter.table(), target=asked.gini, max_cost=asked.max_cost,
         show=lambda said: show(0, said),
