@@ -1,8 +1,12 @@
 """Weights of languages under which the same content takes about as many tokens in each.
 
-A vocabulary trained on text as it comes serves best what there is most of. `solve` makes the counts of a language that
-needs many tokens for parallel text heavier, trains again, and goes on until premiums are as equal as asked or the text
-as it comes would take too many tokens more. Since training starts from counts, a round takes seconds.
+A vocabulary trained on text as it comes serves best what there is most of. `solve` makes the counts of languages that
+need more tokens for parallel text than the average heavier, trains again, and goes on until premiums are as equal as
+asked or the text as it comes would take too many tokens more. Since training starts from counts, a round takes seconds.
+
+The others keep their weight. Making those below the average lighter as well would level premiums faster, but they are
+the languages with the most text: for the same Gini, the text as it comes would take a third more tokens more (0.50 %
+instead of 0.38 % for 0.70 times the Gini, 32,000 tokens, 29 languages).
 
 Premium: Petrov et al. 2023 (arXiv:2305.15425). Gini of premiums as the measure of fairness: Foroutan et al. 2025
 (arXiv:2508.04796), who choose each merge for the language that is worst off; weights keep the merges ordinary BPE.
@@ -21,7 +25,7 @@ from tokenizer.bpe.usage import tokens_by
 from tokenizer.evaluation import gini
 
 STEP = 1.0
-"""How far a round goes: a language's weight times its tokens over those of the average language, to this power."""
+"""How far a round goes: a weight is multiplied by the language's tokens over the average, to this power."""
 TRAININGS = 16
 HALVINGS = 4
 """A step that went too far is halved so many times."""
@@ -32,7 +36,7 @@ _DECIMALS = 4  # of weights, so that they do not depend on the last bit of a mac
 class Solution(NamedTuple):
     """The best weights found, and what they do."""
 
-    weights: dict[str, float]  # of every language of the count table; the geometric mean of the parallel ones is 1
+    weights: dict[str, float]  # of every language of the count table, 1 or more
     gini: float  # of the premiums on the parallel text
     unweighted_gini: float
     cost: float  # more tokens than unweighted for the text of the count table, as a fraction
@@ -58,9 +62,10 @@ def solve(
 ) -> Solution:
     """Weights for `train` (``table``, ``size``, ``options``), a pure function of its arguments.
 
-    ``parallel`` is the count table of the parallel text, by language. A round multiplies the weight of each language by
-    its tokens over the geometric mean of all, to the power STEP. The search ends when the Gini of the premiums is at
-    most ``target``; a round that costs more than ``max_cost`` or does not help is halved, HALVINGS times at most.
+    ``parallel`` is the count table of the parallel text, by language. A round multiplies the weight of each language
+    above the geometric mean by its tokens over the mean, to the power STEP. The search ends when the Gini of the
+    premiums is at most ``target``; a round that costs more than ``max_cost`` or does not help is halved, HALVINGS times
+    at most.
     Languages without parallel text keep the weight 1. ``show`` is told of every training.
     Raises ValueError when less than two languages have both counts and parallel text.
     """
@@ -100,7 +105,7 @@ def _raised(measured: _Measured) -> dict[str, float]:
     logarithms = {language: math.log(tokens) for language, tokens in measured.tokens.items()}
     mean = math.fsum(logarithms.values()) / len(logarithms)
     return {
-        language: round(weight * math.exp(STEP * (logarithms.get(language, mean) - mean)), _DECIMALS)
+        language: round(weight * math.exp(STEP * max(0.0, logarithms.get(language, mean) - mean)), _DECIMALS)
         for language, weight in measured.weights.items()
     }
 
