@@ -90,7 +90,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder")
     parser.add_argument("--gigabytes", type=float, default=8)
-    parser.add_argument("--change-one-in", type=int, default=300)
+    parser.add_argument("--change-one-in", type=int, default=150)
     parser.add_argument("--back-off", type=int, default=1)
     arguments = parser.parse_args()
     texts = Texts(arguments.folder, arguments.change_one_in)

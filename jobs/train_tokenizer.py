@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 
 from curation import storage
 from curation.dataset import Job, Record, fingerprint, pretty_json, read_manifest
+from curation.recipe import Tokenizer as Settings
 from jobs import progress
 from jobs.count_tables import counted_text
 from jobs.run_context import JobError, Run
@@ -56,13 +57,13 @@ def train_tokenizer(run: Run, selected: Job, counted: Job) -> Job:
     parallel = read_parallel(recipe.parallel) if recipe.parallel else {}
     runs = [run.output, *recipe.add_counts]
     training = storage.join(job.ledger, "training")
-    with progress.counter(job.name, recipe.vocab_size, "merges") as show:
+    with progress.counter(job.name, recipe.vocab_size, "tokens") as show:
         try:
             trained = train_vocabularies(recipe, runs, parallel, training, show)
         except ValueError as error:
             raise JobError(f"tokenizer: {error}") from error
     text = counted_text(runs)
-    _say_if_smaller(trained, recipe.vocab_size, recipe.min_frequency, text)
+    _say_if_smaller(trained, recipe, text)
     texts, seen = evaluation_texts(sample_of(run.recipe, run.output, selected))
     evaluation: dict[str, Any] = {
         "vocab_size": trained.tokenizer.get_vocab_size(),
@@ -98,14 +99,16 @@ def _publish(tokenizer: Tokenizer, url: str) -> None:
         progress.say(f"{'':<16} {warning.message}")
 
 
-def _say_if_smaller(trained: Trained, asked: int, min_frequency: int, text: Record) -> None:
+def _say_if_smaller(trained: Trained, recipe: Settings, text: Record) -> None:
     size = trained.tokenizer.get_vocab_size()
-    if size < asked:
+    if size < recipe.vocab_size:
         progress.say(
-            f"{'':<16} asked for {asked:,} tokens, found {size:,}: the sample ({text['documents']:,} documents, "
-            f"{text['utf8_bytes']:,} bytes) has no more pairs that occur {min_frequency} times. "
+            f"{'':<16} asked for {recipe.vocab_size:,} tokens, found {size:,}: the sample ({text['documents']:,} "
+            f"documents, {text['utf8_bytes']:,} bytes) has no more pairs that occur {recipe.min_frequency} times. "
             "Give a larger sample, a smaller vocab_size or a lower min_frequency."
         )
+    if left_out := sorted(set(recipe.sizes) - trained.smaller.keys()):
+        progress.say(f"{'':<16} tokenizer.sizes {left_out}: not written, they are no smaller than what was found")
 
 
 def read_parallel(path: str) -> dict[str, list[str]]:

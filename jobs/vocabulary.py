@@ -26,7 +26,7 @@ from tokenizer.nfc import composed
 from tokenizer.pretokens import CONTROL_TOKENS
 
 Show = Callable[[int, str], None]
-"""Told of the merges made, and what to say beside them."""
+"""Told of the tokens there are so far, and what to say beside them."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def train_vocabularies(
     started = time.monotonic()
 
     def report(made: int, most: int) -> None:
-        show(made, f"{made / max(time.monotonic() - started, 1e-9):,.0f} a second")
+        show(size - most + made, f"{made / max(time.monotonic() - started, 1e-9):,.0f} merges a second")
 
     if settings.mode == "hf_exact":
         vocabulary = train_exact(
