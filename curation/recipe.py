@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,33 +11,17 @@ from typing import Annotated, Any, Literal
 
 import datasketch
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, ValidationError, model_validator
 
 from curation.languages import CODE, CODES
+from curation.recipe_tokenizer import Tokenizer
+from curation.recipe_types import ByteSize, Fraction, Strict
 
-_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30}
 RECIPES_FOLDER = Path(__file__).resolve().parent.parent / "recipes"
 
 
 class RecipeError(ValueError):
     """A recipe that cannot be run; the message lists every problem with its line."""
-
-
-def _parse_bytes(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", value.strip(), re.ASCII | re.IGNORECASE)
-    if not match or match[2].upper() not in _UNITS:
-        raise ValueError(f"'{value}' is not a size; write for example 500000, '32 MiB' or '1.5 GB'")
-    return int(float(match[1]) * _UNITS[match[2].upper()])
-
-
-ByteSize = Annotated[int, BeforeValidator(_parse_bytes), Field(gt=0)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Columns(Strict):
@@ -276,67 +259,6 @@ class Select(Strict):
             if weight * self.mixture.max_copies > 255:
                 raise ValueError(f"a document could be used {weight * self.mixture.max_copies:g} times in an epoch "
                                  "(weight times mixture.max_copies); 255 at most")  # fmt: skip
-        return self
-
-
-class Parity(Strict):
-    """Weights of languages under which parallel text takes about as many tokens in each; see `tokenizer.bpe.parity`."""
-
-    gini: Fraction = 0.0  # of the premiums; enough when reached
-    max_cost: float = Field(default=0.005, gt=0)  # more tokens for the text as it comes, as a fraction
-
-
-class Weights(Strict):
-    """How much the counts of each language matter in training: one of the three."""
-
-    languages: dict[str, Annotated[float, Field(ge=0)]] = {}  # 1 for those not named
-    temperature: Annotated[float, Field(gt=0)] | None = None  # a language weighs its bytes to the power 1 / temperature
-    parity: Parity | None = None
-
-    @model_validator(mode="after")
-    def _one_way(self) -> Weights:
-        given = [name for name in ("languages", "temperature", "parity") if name in self.model_fields_set]
-        if len(given) != 1:
-            raise ValueError(f"give one of languages, temperature and parity, not {given or 'none'}")
-        return self
-
-
-class Tokenizer(Strict):
-    vocab_size: int = Field(default=32_000, ge=300)  # control tokens included
-    sizes: list[Annotated[int, Field(ge=300)]] = []  # smaller vocabularies of the same training, beside it
-    sample_bytes: ByteSize = 64 << 20
-    temperature: float = Field(default=2.0, gt=0)  # of the language balance of the sample
-    unit_bytes: ByteSize = 256 << 20  # of the sample that one task counts
-    add_counts: list[str] = []  # runs, or outputs of `merge-counts`, whose counts are added to those of the sample
-    parallel: str | None = None  # JSONL of language, article, text: parallel text for the premium against English
-    mode: Literal["default", "hf_exact"] = "default"  # hf_exact: the merges that `tokenizers` would find
-    pattern: Literal["qwen2", "marks_as_letters"] | None = None  # cuts pretokens; null: marks_as_letters, or the mode's
-    back_off: int = Field(default=1, ge=1)  # rarer pretokens are cut up where words are not spaced, then dropped
-    min_frequency: int = Field(default=2, ge=1)  # of a pair, to be merged
-    max_token_characters: int | None = Field(default=None, ge=1)
-    within_scripts: bool = False  # no token of two scripts
-    seeds: list[Annotated[str, StringConstraints(min_length=1)]] = []  # tokens to have whatever the counts
-    extend: str | None = None  # a tokenizer.json whose tokens keep their ids; vocab_size counts them
-    weights: Weights | None = None
-
-    @model_validator(mode="after")
-    def _sizes_are_smaller(self) -> Tokenizer:
-        if large := [size for size in self.sizes if size >= self.vocab_size]:
-            raise ValueError(f"sizes are smaller than vocab_size ({self.vocab_size:,}), but {large[0]:,} is not")
-        return self
-
-    @model_validator(mode="after")
-    def _options_of_the_mode(self) -> Tokenizer:
-        own = ("max_token_characters", "within_scripts", "seeds", "extend", "weights")
-        given = [name for name in own if getattr(self, name)]
-        if self.mode == "hf_exact" and given:
-            raise ValueError(
-                f"{given[0]} is for mode 'default': `tokenizers` has no such option; leave one of them out"
-            )
-        if self.extend and self.pattern:
-            raise ValueError("the pattern is that of the tokenizer to extend; leave it out")
-        if self.weights is not None and self.weights.parity is not None and self.parallel is None:
-            raise ValueError("weights.parity is measured on parallel text; give 'parallel'")
         return self
 
 

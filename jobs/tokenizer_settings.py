@@ -7,7 +7,7 @@ import json
 from tokenizers import Tokenizer
 
 from curation import storage
-from curation.recipe import Tokenizer as Settings
+from curation.recipe_tokenizer import Tokenizer as Settings
 from jobs.errors import JobError
 from tokenizer.encoding import scannable_pattern
 from tokenizer.pretokens import MARKS_AS_LETTERS_PATTERN, QWEN2_PATTERN

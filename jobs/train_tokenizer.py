@@ -12,12 +12,12 @@ from tokenizers import Tokenizer
 
 from curation import storage
 from curation.dataset import Job, Record, fingerprint, pretty_json, read_manifest
-from curation.recipe import Tokenizer as Settings
+from curation.recipe_tokenizer import Tokenizer as Settings
 from jobs import progress
 from jobs.count_tables import counted_text
 from jobs.run_context import JobError, Run
 from jobs.sample import evaluation_texts, sample_of
-from jobs.vocabulary import Trained, train_vocabularies
+from jobs.vocabulary import Trained, Training
 from tokenizer.evaluation import evaluate, premium
 from tokenizer.export import export
 
@@ -56,10 +56,10 @@ def train_tokenizer(run: Run, selected: Job, counted: Job) -> Job:
     recipe = run.recipe.tokenizer
     parallel = read_parallel(recipe.parallel) if recipe.parallel else {}
     runs = [run.output, *recipe.add_counts]
-    training = storage.join(job.ledger, "training")
+    folder = storage.join(job.ledger, "training")
     with progress.counter(job.name, recipe.vocab_size, "tokens") as show:
         try:
-            trained = train_vocabularies(recipe, runs, parallel, training, show)
+            trained = Training(recipe, runs, parallel, folder, show).run()
         except ValueError as error:
             raise JobError(f"tokenizer: {error}") from error
     text = counted_text(runs)
@@ -79,7 +79,7 @@ def train_tokenizer(run: Run, selected: Job, counted: Job) -> Job:
         _publish(smaller, job.path("tokenizer", str(size)))
     _publish(trained.tokenizer, job.path("tokenizer"))
     storage.write_bytes(job.path("tokenizer", "evaluation.json"), pretty_json(evaluation))
-    storage.delete_folder(training)
+    storage.delete_folder(folder)
     job.mark_done()
     rows = [row for row in evaluation["languages"] if row["bytes_per_token"]]
     mean = np.mean([row["bytes_per_token"] for row in rows]) if rows else float("nan")

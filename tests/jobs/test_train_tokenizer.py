@@ -11,12 +11,12 @@ import pytest
 from tokenizers import Tokenizer, trainers
 
 from curation.dataset import Job, write_parquet
-from curation.recipe import Tokenizer as Settings
 from curation.recipe import load_recipe
+from curation.recipe_tokenizer import Tokenizer as Settings
 from jobs import pipeline, vocabulary
 from jobs.errors import JobError
 from jobs.run_context import Run
-from jobs.vocabulary import Trained, train_vocabularies
+from jobs.vocabulary import Trained, Training
 from tokenizer.bpe import trainer
 from tokenizer.bpe.counts import GROUP_COLUMNS, PretokenCounter
 from tokenizer.pretokens import (
@@ -61,7 +61,7 @@ def train(counted, corpus, tmp_path: Path):
     def call(**settings: Any) -> Trained:
         read = Settings.model_validate({"vocab_size": 420, "parallel": "-", **settings})
         run = folders[QWEN2_PATTERN if "hf_exact" in settings.values() else MARKS_AS_LETTERS_PATTERN]
-        return train_vocabularies(read, [run], parallel, str(tmp_path / "training"), lambda made, said: None)
+        return Training(read, [run], parallel, str(tmp_path / "training"), lambda made, said: None).run()
 
     return call
 
@@ -137,6 +137,20 @@ def test_an_extended_tokenizer_keeps_its_ids(train, tmp_path: Path) -> None:
     assert sorted(_vocabulary(trained.tokenizer).values()) == list(range(400))
     assert sorted(_vocabulary(trained.smaller[350]).values()) == list(range(350))
     assert [trained.tokenizer.token_to_id(token) for token in CONTROL_TOKENS] == [317, 318, 319]
+
+
+def test_counts_of_other_runs_are_added(counted, tmp_path: Path) -> None:
+    """The same counts twice are as frequent as those once, for pairs half as frequent."""
+    folder = counted[0][MARKS_AS_LETTERS_PATTERN]
+    once, twice = (
+        Training(
+            Settings(vocab_size=900, min_frequency=30 * len(runs)), runs, {}, str(tmp_path / str(len(runs))),
+            lambda made, said: None,
+        ).run()
+        for runs in ([folder], [folder, folder])
+    )  # fmt: skip
+    assert once.tokenizer.to_str() == twice.tokenizer.to_str()
+    assert once.tokenizer.get_vocab_size() < 900
 
 
 @pytest.mark.parametrize(

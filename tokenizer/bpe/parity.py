@@ -22,6 +22,7 @@ import pyarrow as pa
 
 from tokenizer.bpe.trainer import Options, train
 from tokenizer.bpe.usage import tokens_by
+from tokenizer.bpe.vocabulary import Vocabulary
 from tokenizer.evaluation import gini
 
 STEP = 1.0
@@ -58,9 +59,10 @@ def solve(
     *,
     target: float = 0.0,
     max_cost: float = 0.005,
+    base: Vocabulary | None = None,
     show: Callable[[str], None] | None = None,
 ) -> Solution:
-    """Weights for `train` (``table``, ``size``, ``options``), a pure function of its arguments.
+    """Weights for `train` (``table``, ``size``, ``options``, ``base``), a pure function of its arguments.
 
     ``parallel`` is the count table of the parallel text, by language. A round multiplies the weight of each language
     above the geometric mean by its tokens over the mean, to the power STEP. The search ends when the Gini of the
@@ -75,7 +77,7 @@ def solve(
         raise ValueError(f"Only {len(common)} languages have both counts and parallel text: there is nothing to level.")
 
     def measure(weights: Mapping[str, float]) -> _Measured:
-        vocabulary = train(table, size, options, weights=weights)
+        vocabulary = train(table, size, options, weights=weights, base=base)
         of_parallel = tokens_by(parallel, vocabulary)
         tokens = {language: of_parallel[language] for language in sorted(common)}
         total = sum(tokens_by(table, vocabulary).values())
