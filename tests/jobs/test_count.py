@@ -16,7 +16,7 @@ from jobs import pipeline
 from jobs.count import Steps, plan_units
 from jobs.count_tables import counted_text, read_counts
 from jobs.run_context import JobError, Run
-from jobs.sample import Sample, group_of, sample_of
+from jobs.sample import Sample, evaluation_texts, group_of, sample_of
 from tokenizer.bpe.back_off import back_off
 from tokenizer.bpe.counts import GROUP_COLUMNS, PretokenCounter
 from tokenizer.pretokens import MARKS_AS_LETTERS_PATTERN, QWEN2_PATTERN
@@ -175,6 +175,24 @@ def test_counts_that_do_not_belong_together_are_refused(copy, glotmill, tmp_path
     assert "given twice" in said.err
     said = glotmill("tokenizer", "merge-counts", str(output), str(tmp_path), "--output", str(tmp_path / "merged"))
     assert "'counts' is not finished" in said.err
+
+
+def test_text_to_measure_on_is_text_that_was_not_counted(selected: Path) -> None:
+    run = str(selected.parent / "run")
+    sample = Sample(run, {("en", "web"): 0.5, ("ru", "web"): 0.0, ("zh", "web"): 1.0}, 3)
+    seen, unseen = (
+        {language: [text for file in sample.files() if group_of(file)[0] == language
+                    for batch in sample.texts(file, seen=wanted) for text in batch.to_pylist()]
+         for language in LANGUAGES}
+        for wanted in (True, False)
+    )  # fmt: skip
+    assert {language: len(seen[language]) + len(unseen[language]) for language in LANGUAGES} == {
+        "en": 25, "ru": 25, "zh": 25
+    }  # fmt: skip
+    assert not set(seen["en"]) & set(unseen["en"]) and 5 < len(seen["en"]) < 20
+    texts, small = evaluation_texts(sample)
+    assert texts == {"en": unseen["en"], "ru": unseen["ru"], "zh": seen["zh"]}
+    assert small == {"zh"}
 
 
 def test_units_keep_languages_together_and_to_their_size() -> None:

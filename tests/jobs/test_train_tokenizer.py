@@ -208,3 +208,12 @@ def test_a_killed_training_goes_on_to_the_same_bytes(finished, tmp_path: Path, c
     jobs = ("tokenizer", "_jobs/train-tokenizer")
     for job in jobs:
         assert checksums(tmp_path / "run" / job) == checksums(Path(finished.run.output, job))
+
+
+def test_smaller_vocabularies_lie_beside_the_whole_one(finished) -> None:
+    folder = Path(finished.run.output, "tokenizer")
+    whole, smaller = (Tokenizer.from_file(str(path / "tokenizer.json")) for path in (folder, folder / "400"))
+    assert (whole.get_vocab_size(), smaller.get_vocab_size()) == (500, 400)
+    evaluation = json.loads((folder / "evaluation.json").read_text())
+    assert evaluation["sample_bytes"].keys() >= {"code", "de", "en", "es", "ru", "zh"}
+    assert all(row["tokens"] for row in evaluation["languages"])
