@@ -100,7 +100,7 @@ def plan_units(sample: Sample, unit_bytes: int) -> tuple[tuple[str, ...], ...]:
     units: list[list[str]] = []
     filled = float(unit_bytes)
     for file, size in sample.files().items():
-        text = size * EXPANSION * sample.rates[group_of(file)]
+        text = size * EXPANSION * sample.rate(file)
         if filled + text > unit_bytes:
             units.append([])
             filled = 0

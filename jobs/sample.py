@@ -30,10 +30,14 @@ class Sample:
 
     def texts(self, file: str, *, seen: bool = True) -> Iterator[pa.Array]:
         """Text of the documents of one file that are in the sample, or of the others, in batches: large_string[n]."""
-        rate = self.rates[group_of(file)]
+        rate = self.rate(file)
         for batch in iterate_part(self.run, "curated", file, BATCH_ROWS, ["id", "text"]):
             taken = pa.array(mixture.uniform(batch["id"].to_pylist(), self.seed, "tokenizer") < rate)
             yield batch["text"].filter(taken if seen else pc.invert(taken))
+
+    def rate(self, file: str) -> float:
+        """The fraction of a file's documents that are in the sample; 0 where the group has no text."""
+        return self.rates.get(group_of(file), 0.0)
 
     def files(self) -> dict[str, int]:
         """The files of ``curated/`` in order, and their bytes on disk."""
