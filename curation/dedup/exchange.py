@@ -25,6 +25,7 @@ class Exchange:
     folder: str
     schema: pa.Schema
     partitions: int = 1
+    compression: str | None = None  # of the batches: lz4 or zstd
 
     def _file(self, task: int, suffix: str = "arrow") -> str:
         return storage.join(self.folder, f"task-{task:05d}.{suffix}")
@@ -42,10 +43,11 @@ class Exchange:
 
     def write_rounds(self, task: int, rounds: Iterable[tuple[pa.Table | pa.RecordBatch, np.ndarray]]) -> None:
         """Write the rows of a task as they come, each time with the partition of every row, int64[rows]."""
+        options = pa.ipc.IpcWriteOptions(compression=self.compression)
         with (
             storage.atomic_file(self._file(task)) as local,
             pa.OSFile(local, "wb") as sink,
-            pa.ipc.new_file(sink, self.schema) as writer,
+            pa.ipc.new_file(sink, self.schema, options=options) as writer,
         ):
             for rows, partition in rounds:
                 for batch in self._batches_of(rows, partition):

@@ -28,6 +28,9 @@ from tokenizer.evaluation import gini
 STEP = 1.0
 """How far a round goes: a weight is multiplied by the language's tokens over the average, to this power."""
 TRAININGS = 16
+MARGIN = 0.8
+"""Of the cost that may be spent on the counted text: text that was not counted costs up to a quarter more (0.47 % where
+counted text costs 0.38 %, 32,000 tokens)."""
 HALVINGS = 4
 """A step that went too far is halved so many times."""
 
@@ -66,8 +69,8 @@ def solve(
 
     ``parallel`` is the count table of the parallel text, by language. A round multiplies the weight of each language
     above the geometric mean by its tokens over the mean, to the power STEP. The search ends when the Gini of the
-    premiums is at most ``target``; a round that costs more than ``max_cost`` or does not help is halved, HALVINGS times
-    at most.
+    premiums is at most ``target``; a round that costs more than MARGIN of ``max_cost`` or does not help is halved,
+    HALVINGS times at most.
     Languages without parallel text keep the weight 1. ``show`` is told of every training.
     Raises ValueError when less than two languages have both counts and parallel text.
     """
@@ -94,7 +97,7 @@ def solve(
         if show:
             show(f"training {trainings}: Gini of premiums {found.gini:.4f} (unweighted {unweighted.gini:.4f}), "
                  f"{cost:+.2%} tokens")  # fmt: skip
-        if cost > max_cost or found.gini >= best.gini:
+        if cost > MARGIN * max_cost or found.gini >= best.gini:
             too_far = weights
         else:
             best = found

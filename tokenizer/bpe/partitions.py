@@ -90,7 +90,7 @@ class PartitionedCounts:
         return partition_of(hash_strings(combined(rows["pretoken"])), self.partitions)
 
     def _exchange(self, name: str, partitions: int) -> Exchange:
-        return Exchange(storage.join(self.folder, name), count_schema(self.pattern), partitions)
+        return Exchange(storage.join(self.folder, name), count_schema(self.pattern), partitions, "zstd")
 
     def _counted(self) -> Exchange:
         return self._exchange("counted", self.partitions)
