@@ -49,12 +49,12 @@ def _until(recipe: Path, output: Path, last: str, workers: int = 1) -> Run:
     return run
 
 
-@pytest.fixture
-def copy(selected: Path, tmp_path: Path):
-    """Copies of the run that has selected, with other settings of the tokenizer."""
+@pytest.fixture(scope="session")
+def copy(selected: Path, tmp_path_factory: pytest.TempPathFactory):
+    """Copies of the run that has selected, with other settings of the tokenizer: the recipe and the output."""
 
-    def make(name: str, **settings: object) -> tuple[Path, Path]:
-        folder = tmp_path / name
+    def make(**settings: object) -> tuple[Path, Path]:
+        folder = tmp_path_factory.mktemp("copy") / "run"
         shutil.copytree(selected.parent, folder)
         text = selected.read_text().replace(str(selected.parent), str(folder))
         for key, value in settings.items():
@@ -63,6 +63,14 @@ def copy(selected: Path, tmp_path: Path):
         return folder / "recipe.yaml", folder / "run"
 
     return make
+
+
+@pytest.fixture(scope="session")
+def backed_off(copy) -> Path:
+    """The output of a copy that one worker has counted, with rare pretokens cut up."""
+    recipe, output = copy(back_off=2)
+    _until(recipe, output, "count")
+    return output
 
 
 def _sampled_at_once(run: Run, pattern: str = MARKS_AS_LETTERS_PATTERN) -> pa.Table:
@@ -81,7 +89,7 @@ def _table(run: str | Path) -> pa.Table:
 
 
 def test_the_parts_are_the_counts_of_the_sample(copy) -> None:
-    recipe, output = copy("one")
+    recipe, output = copy()
     run = _until(recipe, output, "count")
     table = _table(output)
     assert table.equals(_sampled_at_once(run))
@@ -94,18 +102,16 @@ def test_the_parts_are_the_counts_of_the_sample(copy) -> None:
     assert 40_000 < text["utf8_bytes"] < 80_000
 
 
-def test_workers_do_not_change_a_byte(copy, checksums, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_do_not_change_a_byte(copy, backed_off: Path, checksums, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four worker processes; two are those of the whole run in `test_resume`."""
     monkeypatch.setattr(Run, "worker_count", lambda self, units: self.workers)  # even where two are not worth it
-    found = {}
-    for workers in (1, 2, 4):
-        recipe, output = copy(str(workers), back_off=2)
-        _until(recipe, output, "count", workers)
-        found[workers] = checksums(output)
-    assert found[1] == found[2] == found[4]
+    recipe, output = copy(back_off=2)
+    _until(recipe, output, "count", 4)
+    assert checksums(output) == checksums(backed_off)
 
 
 def test_rare_pretokens_are_backed_off_over_all_parts(copy) -> None:
-    recipe, output = copy("backed-off", back_off=3)
+    recipe, output = copy(back_off=3)
     run = _until(recipe, output, "count")
     expected = back_off(_sampled_at_once(run), 3)
     assert _table(output).equals(expected)
@@ -116,11 +122,9 @@ def test_rare_pretokens_are_backed_off_over_all_parts(copy) -> None:
 
 @pytest.mark.parametrize("step", ["count", "cut", "write"])
 def test_a_killed_job_goes_on_after_the_last_finished_task(
-    step: str, copy, checksums, monkeypatch: pytest.MonkeyPatch
+    step: str, copy, backed_off: Path, checksums, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recipe, output = copy("whole", back_off=2)
-    _until(recipe, output, "count")
-    other, killed = copy("killed", back_off=2)
+    recipe, killed = copy(back_off=2)
     done: list[int] = []
     original = getattr(Steps, step)
 
@@ -133,20 +137,20 @@ def test_a_killed_job_goes_on_after_the_last_finished_task(
     with monkeypatch.context() as patch:
         patch.setattr(Steps, step, failing)
         with pytest.raises(JobError, match="killed"):
-            _until(other, killed, "count")
+            _until(recipe, killed, "count")
     ledger = killed / "_jobs" / "count"
     finished = [*ledger.rglob("part-*.json"), *ledger.rglob("*.arrow")]
     assert finished, "the step was killed before it did anything"
     stamps = {path: path.stat().st_mtime_ns for path in ledger.rglob("part-*.json")}
-    _until(other, killed, "count")
+    _until(recipe, killed, "count")
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
-    assert checksums(killed) == checksums(output)
+    assert checksums(killed) == checksums(backed_off)
 
 
 def test_merged_counts_are_those_of_both_runs(copy, glotmill, tmp_path: Path) -> None:
     outputs = []
-    for name, seed in (("first", 1), ("second", 2)):
-        recipe, output = copy(name)
+    for seed in (1, 2):
+        recipe, output = copy()
         recipe.write_text(recipe.read_text().replace("seed: 3", f"seed: {seed}"))
         _until(recipe, output, "count")
         outputs.append(str(output))
@@ -163,9 +167,9 @@ def test_merged_counts_are_those_of_both_runs(copy, glotmill, tmp_path: Path) ->
 
 
 def test_counts_that_do_not_belong_together_are_refused(copy, glotmill, tmp_path: Path) -> None:
-    recipe, output = copy("marks")
+    recipe, output = copy()
     _until(recipe, output, "count")
-    other, exact = copy("exact", mode="hf_exact")
+    other, exact = copy(mode="hf_exact")
     _until(other, exact, "count")
     assert read_counts([str(exact)], ()).schema.metadata[b"pattern"].decode() == QWEN2_PATTERN
     said = glotmill("tokenizer", "merge-counts", str(output), str(exact), "--output", str(tmp_path / "merged"))
