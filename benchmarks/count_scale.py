@@ -16,6 +16,7 @@ import argparse
 import math
 import tempfile
 import time
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -30,11 +31,10 @@ from numba import njit
 from curation.text.utf8 import buffers, decode
 from tokenizer.bpe.partitions import PartitionedCounts
 from tokenizer.pretokens import MARKS_AS_LETTERS_PATTERN
-from tokenizer.scan import LETTER, character_classes
 
 
 @njit(cache=True)
-def _vary(data, offsets, classes, one_in, seed):  # type: ignore[no-untyped-def]
+def _vary(data, offsets, letters, one_in, seed):  # type: ignore[no-untyped-def]
     """Replace letters in place; a letter takes the place of another of the same text and as many bytes."""
     state = np.uint64(seed)
     for text in range(offsets.size - 1):
@@ -43,12 +43,12 @@ def _vary(data, offsets, classes, one_in, seed):  # type: ignore[no-untyped-def]
         while i < end:
             code_point, after = decode(data, i)
             state = state * np.uint64(6364136223846793005) + np.uint64(1442695040888963407)  # Knuth's MMIX generator
-            if classes[code_point] == LETTER and (state >> np.uint64(33)) % np.uint64(one_in) == 0:
+            if letters[code_point] and (state >> np.uint64(33)) % np.uint64(one_in) == 0:
                 other = start + np.int64((state >> np.uint64(20)) % np.uint64(end - start))
                 while other > start and data[other] & 0xC0 == 0x80:
                     other -= 1
                 found, stop = decode(data, other)
-                if classes[found] == LETTER and stop - other == after - i:
+                if letters[found] and stop - other == after - i:
                     for k in range(after - i):
                         data[i + k] = data[other + k]
             i = after
@@ -59,7 +59,7 @@ class Texts:
 
     def __init__(self, folder: str, one_in: int) -> None:
         self._folder, self._one_in = folder, one_in
-        self._classes = character_classes(MARKS_AS_LETTERS_PATTERN)
+        self._letters = np.array([unicodedata.category(chr(code)).startswith("L") for code in range(0x110000)])
         self.seconds, self.bytes = 0.0, 0
 
     def repetition(self, number: int) -> Iterator[tuple[tuple[str, str], pa.Array]]:
@@ -68,7 +68,7 @@ class Texts:
             if number:
                 offsets, data = buffers(text)
                 changed = data.copy()
-                _vary(changed, offsets, self._classes, self._one_in, number)
+                _vary(changed, offsets, self._letters, self._one_in, number)
                 pieces = [None, pa.py_buffer(offsets), pa.py_buffer(changed)]
                 text = pa.Array.from_buffers(pa.large_string(), len(text), pieces)
             self.bytes += pc.sum(pc.binary_length(text)).as_py() or 0
@@ -109,7 +109,6 @@ def main() -> None:
         print(f"{megabytes:,.0f} MB counted in {counting:,.0f} CPU seconds: {megabytes / counting:,.0f} MB/s; "
               f"reading and varying took {texts.seconds:,.0f} more")  # fmt: skip
         print(f"peak memory {peak_megabytes():,.0f} MB; exchange {disk_megabytes(folder):,.0f} MB on disk")
-        first = sum(len(replace(counts, tasks=1).part(p)["pretoken"].unique()) for p in range(counts.partitions))
         started = time.process_time()
         rows = distinct = kept_bytes = 0
         for round_ in counts.rounds:
@@ -124,6 +123,8 @@ def main() -> None:
         print(f"added up in {adding:,.0f} CPU seconds: {rows:,} rows, {distinct:,} distinct pretokens in "
               f"{counts.partitions} parts, {kept_bytes / 1e6:,.0f} MB")  # fmt: skip
         if repetitions > 1 and arguments.back_off == 1:
+            parts = (replace(counts, tasks=1).part(partition) for partition in range(counts.partitions))
+            first = sum(len(part["pretoken"].unique()) for part in parts)
             print(f"growth: {first:,} distinct in {once / 1e6:,.0f} MB; exponent of Heaps' law "
                   f"{math.log(distinct / first) / math.log(repetitions):.2f}")  # fmt: skip
         print(f"all: {megabytes / (counting + adding):,.0f} MB/s of one core; "
