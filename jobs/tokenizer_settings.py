@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from tokenizers import Tokenizer
 
 from curation import storage
@@ -42,7 +40,5 @@ def base_tokenizer(path: str) -> Tokenizer:
         raise JobError(f"tokenizer.extend: {path} is not there; give the path of a tokenizer.json")
     try:
         return Tokenizer.from_str(storage.read_text(path))
-    except (ValueError, json.JSONDecodeError) as error:
-        raise JobError(f"tokenizer.extend: {path} is no tokenizer.json: {error}") from error
     except Exception as error:  # `tokenizers` raises nothing more specific
         raise JobError(f"tokenizer.extend: {path} is no tokenizer.json: {error}") from error
