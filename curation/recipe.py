@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,33 +11,17 @@ from typing import Annotated, Any, Literal
 
 import datasketch
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, ValidationError, model_validator
 
 from curation.languages import CODE, CODES
+from curation.recipe_tokenizer import Tokenizer
+from curation.recipe_types import ByteSize, Fraction, Strict
 
-_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30}
 RECIPES_FOLDER = Path(__file__).resolve().parent.parent / "recipes"
 
 
 class RecipeError(ValueError):
     """A recipe that cannot be run; the message lists every problem with its line."""
-
-
-def _parse_bytes(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", value.strip(), re.ASCII | re.IGNORECASE)
-    if not match or match[2].upper() not in _UNITS:
-        raise ValueError(f"'{value}' is not a size; write for example 500000, '32 MiB' or '1.5 GB'")
-    return int(float(match[1]) * _UNITS[match[2].upper()])
-
-
-ByteSize = Annotated[int, BeforeValidator(_parse_bytes), Field(gt=0)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Columns(Strict):
@@ -279,13 +262,6 @@ class Select(Strict):
         return self
 
 
-class Tokenizer(Strict):
-    vocab_size: int = Field(default=32_000, ge=300)  # control tokens included
-    sample_bytes: ByteSize = 64 << 20
-    temperature: float = Field(default=2.0, gt=0)  # of the language balance of the sample
-    parallel: str | None = None  # JSONL of language, article, text: parallel text for the premium against English
-
-
 class Tiers(Strict):
     """Quality tiers: 1 below the first bound, one more for each bound reached, 0 for documents without a value."""
 
@@ -427,8 +403,10 @@ def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
         annotate = annotate.model_copy(update={"url_lists": lists})
     if select.policy.endswith((".yaml", ".yml")):
         select = select.model_copy(update={"policy": _absolute(select.policy, folder)})
-    if tokenizer.parallel:
-        tokenizer = tokenizer.model_copy(update={"parallel": _absolute(tokenizer.parallel, folder)})
+    paths = {"parallel": tokenizer.parallel, "extend": tokenizer.extend}
+    found: dict[str, Any] = {name: _absolute(file, folder) for name, file in paths.items() if file}
+    found["add_counts"] = [_absolute(run, folder) for run in tokenizer.add_counts]
+    tokenizer = tokenizer.model_copy(update=found)
     dedup = recipe.dedup.model_copy(update={"against": [_absolute(path, folder) for path in recipe.dedup.against]})
     scores = [score.model_copy(update=_model_paths(score, folder)) for score in recipe.scores]
     changed = {

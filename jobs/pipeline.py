@@ -16,6 +16,7 @@ from curation.recipe import Annotate, Input
 from filters.annotate import Annotator
 from jobs import progress
 from jobs.annotate import annotate
+from jobs.count import count
 from jobs.dedup import dedup
 from jobs.dedup_forecast import DOCUMENT_BYTES, forecast_lines
 from jobs.order import ORDER
@@ -43,8 +44,10 @@ def run_until(run: Run, last: str) -> None:
     if "select" in wanted:
         selected = select(run, annotated, deduplicated)
         print_funnel(selected)
+    if "count" in wanted:
+        counted = count(run, selected)
     if "train-tokenizer" in wanted:
-        tokenizer = train_tokenizer(run, selected)
+        tokenizer = train_tokenizer(run, selected, counted)
     if "shard" in wanted:
         sharded = shard(run, selected, tokenizer)
     if "train" in wanted:
@@ -116,6 +119,7 @@ def print_places(run: Run) -> None:
         "curated/": "the documents that were kept, by language and domain",
         "rejected/": "the others, with every reason",
         "dead/": "what could not be read, if anything",
+        "counts/": "pretokens by language and domain: what tokenizers are trained from",
         "tokenizer/": "loads in tokenizers, transformers and tiktoken",
         "shards/": "token shards for train and validation",
         "model/": "the reference model; loads in transformers",

@@ -1,4 +1,4 @@
-"""The command `glotmill tokenizer evaluate`."""
+"""The commands `glotmill tokenizer evaluate` and `glotmill tokenizer merge-counts`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,7 @@ from typing import Annotated
 
 import typer
 
-tokenizer = typer.Typer(no_args_is_help=True, help="Tokenizers: measure them and compare them with others.")
-
-
-@tokenizer.callback()
-def _group() -> None:
-    """Keeps `evaluate` a command of its own while it is the only one."""
+tokenizer = typer.Typer(no_args_is_help=True, help="Counts of pretokens; tokenizers, measured side by side.")
 
 
 @tokenizer.command()
@@ -46,3 +41,14 @@ def evaluate(
 
     columns = TextColumns(text_column, language_column, code_column)
     evaluate_tokenizers(tokenizers, text, parallel, output, columns, round(megabytes * 1e6))
+
+
+@tokenizer.command("merge-counts")
+def merge_counts(
+    runs: Annotated[list[str], typer.Argument(help="runs that have counted, or earlier outputs of this command")],
+    output: Annotated[str, typer.Option(help="folder or URL of the merged counts")],
+) -> None:
+    """Add up the pretoken counts of several runs, for tokenizer.add_counts of a recipe."""
+    from jobs.merge_counts import merge_counts
+
+    merge_counts([run.rstrip("/") for run in runs], output.rstrip("/"))

@@ -86,7 +86,7 @@ def compile_encoder(tokenizer: Tokenizer) -> tuple[CompiledEncoder, bool] | None
     bytes, the pretoken patterns of `PATTERNS`, and NFC or no normaliser.
     """
     settings = orjson.loads(tokenizer.to_str())
-    pattern, model = _pattern(settings["pre_tokenizer"]), settings["model"]
+    pattern, model = scanned_pattern(settings["pre_tokenizer"]), settings["model"]
     normalizer = settings["normalizer"]
     if pattern is None or normalizer not in (None, {"type": "NFC"}) or not _is_plain_bpe(model):
         return None
@@ -103,7 +103,7 @@ def _is_plain_bpe(model: dict[str, Any]) -> bool:
     return model["type"] == "BPE" and not any(model.get(name) for name in unusual)
 
 
-def _pattern(pre_tokenizer: dict[str, Any] | None) -> str | None:
+def scanned_pattern(pre_tokenizer: dict[str, Any] | None) -> str | None:
     """The pattern of a byte-level pre-tokenizer that the scanners know, else None."""
     steps = pre_tokenizer.get("pretokenizers", [pre_tokenizer]) if pre_tokenizer else []
     if not steps:

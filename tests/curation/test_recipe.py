@@ -30,6 +30,9 @@ def problem(tmp_path: Path, text: str) -> str:
 def test_paths_are_taken_from_the_folder_of_the_recipe(tmp_path: Path) -> None:
     assert load(tmp_path, GOOD).inputs[0].paths == [f"{tmp_path}/data/*.jsonl"]
     assert load(tmp_path, GOOD.replace("data/*", "s3://bucket/*")).inputs[0].paths == ["s3://bucket/*.jsonl"]
+    tokenizer = load(tmp_path, GOOD + "tokenizer: {extend: a.json, parallel: b, add_counts: [c, s3://d/e]}\n").tokenizer
+    paths = [tokenizer.extend, tokenizer.parallel, *tokenizer.add_counts]
+    assert paths == [f"{tmp_path}/a.json", f"{tmp_path}/b", f"{tmp_path}/c", "s3://d/e"]
     library = load(tmp_path, GOOD.replace("data/*.jsonl", '"{python_stdlib}/json/*.py"')).inputs[0].paths[0]
     assert Path(library.replace("*.py", "decoder.py")).is_file()
 
@@ -45,6 +48,14 @@ def test_paths_are_taken_from_the_folder_of_the_recipe(tmp_path: Path) -> None:
         (GOOD + "annotate: {unit_bytes: 3 apples}\n", 7, ["unit_bytes", "'32 MiB'"]),
         (GOOD + "select:\n  languages: [en, dee]\n", 7, ["unknown language 'dee'", "did you mean 'de'"]),
         (GOOD + "select: {mixture: {domains: {web: 0.9, code: 0.2}}}\n", 7, ["add up to 1.1"]),
+        (GOOD + "tokenizer: {sizes: [40000]}\n", 7, ["tokenizer", "smaller than vocab_size (32,000)", "40,000"]),
+        (GOOD + "tokenizer: {mode: hf_exact, seeds: [a]}\n", 7, ["seeds is for mode 'default'"]),
+        (GOOD + "tokenizer: {mode: hf_exact, weights: {temperature: 2}}\n", 7, ["weights is for mode 'default'"]),
+        (GOOD + "tokenizer: {weights: {parity: {gini: 0.1}}}\n", 7, ["measured on parallel text", "'parallel'"]),
+        (GOOD + "tokenizer: {weights: {}}\n", 7, ["tokenizer.weights", "give one of", "not none"]),
+        (GOOD + "tokenizer: {weights: {temperature: 2, languages: {en: 2}}}\n", 7, ["give one of", "temperature"]),
+        (GOOD + "tokenizer: {pattern: gpt2, digits: 3}\n", 7, ["digits is for the patterns qwen2", "gpt2 has its own"]),
+        (GOOD + "tokenizer: {extend: a.json, pattern: qwen2}\n", 7, ["pattern is that of the tokenizer to extend"]),
         (GOOD + "    language: xx\n", 4, ["language 'xx'"]),
         (GOOD.replace("output: runs/test\n", ""), 1, ["output", "required"]),
         (GOOD + "  - name: web\n    paths: [b]\n    format: text\n", 1, ["two inputs are named 'web'"]),

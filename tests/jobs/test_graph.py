@@ -43,17 +43,18 @@ def _steps(graph: Any) -> set[str]:
 
 
 def test_every_shuffle_of_every_job_has_integer_keys_and_block_values(finished):
-    names = ["Annotate", "Keys", "Each", "Each", "Each", "Each"]
-    assert len(finished.graphs) == len(names), "annotate, dedup, decide, select, encode and shard: one each"
+    names = ["Annotate", "Keys", "Each", "Each", "Count", "Each", "Each"]
+    jobs = "annotate, dedup, decide, select, count, encode and shard: one each"
+    assert len(finished.graphs) == len(names), jobs
     for name, graph in zip(names, finished.graphs, strict=True):
         assert name in _steps(graph)
         assert set(shuffles(graph).values()) <= {"kv(varint,bytes)"}, shuffles(graph)
 
 
-def test_only_dedup_groups_at_all_so_text_never_crosses_a_shuffle(finished):
+def test_only_dedup_and_count_wait_at_all_and_text_never_crosses_a_shuffle(finished):
     grouped = [sorted(shuffles(graph)) for graph in finished.graphs]
     steps = ("Candidates", "Connect", "Edges", "Keepers", "Keys", "Write")  # each waits for all of the one before
-    assert grouped == [[], [f"{step}/Wait" for step in steps], [], [], [], []]
+    assert grouped == [[], [f"{step}/Wait" for step in steps], [], [], ["Count/Wait", "Write/Wait"], [], []]
 
 
 def test_passages_wait_for_each_step_and_shuffle_no_text():

@@ -37,10 +37,19 @@ def back_off(table: pa.Table, at_least: int) -> pa.Table:
     if at_least < 1:
         raise ValueError(f"at_least is {at_least}, but every pretoken of a count table occurs once or more.")
     for window in WINDOWS:
-        rare = _totals(table) < at_least
-        pieces = _cut(table.filter(pa.array(rare)), window)
-        table = merge([table.filter(pa.array(~rare)), pieces])
-    return table.filter(pa.array(_totals(table) >= at_least)).combine_chunks()
+        table = merge(cut_rare(table, at_least, window))
+    return frequent(table, at_least).combine_chunks()
+
+
+def cut_rare(table: pa.Table, at_least: int, window: int) -> tuple[pa.Table, pa.Table]:
+    """The rows of a count table that are frequent enough, and the rare ones after one round of cutting (not summed)."""
+    rare = _totals(table) < at_least
+    return table.filter(pa.array(~rare)), _cut(table.filter(pa.array(rare)), window)
+
+
+def frequent(table: pa.Table, at_least: int) -> pa.Table:
+    """The rows whose pretoken occurs ``at_least`` times over all languages and domains."""
+    return table.filter(pa.array(_totals(table) >= at_least))
 
 
 def _totals(table: pa.Table) -> NDArray[np.uint64]:

@@ -73,7 +73,12 @@ class PretokenCounter:
 
     def table(self) -> pa.Table:
         """The count table of all that was added."""
-        pieces = []
+        return _ordered(self.rows(), self.pattern)
+
+    def rows(self) -> pa.Table:
+        """The rows of `table` in the order they were met, group after group."""
+        schema = count_schema(self.pattern, self.columns)
+        pieces = [schema.empty_table()]
         for group, (table, counts) in sorted(self._groups.items()):
             data, offsets = table.buffers()
             buffers_ = [None, pa.py_buffer(offsets.copy()), pa.py_buffer(data.copy())]
@@ -83,8 +88,8 @@ class PretokenCounter:
             }
             for column, value in zip(self.columns, group, strict=True):
                 columns[column] = pa.repeat(pa.scalar(value, pa.string()), table.count)
-            pieces.append(pa.table(columns))
-        return _ordered(pa.concat_tables([_empty(self.columns), *pieces]), self.pattern)
+            pieces.append(pa.table(columns, schema=schema))
+        return pa.concat_tables(pieces)
 
     def _group(self, group: tuple[str, ...]) -> tuple[PretokenTable, NDArray[np.uint64]]:
         if len(group) != len(self.columns):
@@ -104,7 +109,7 @@ class PretokenCounter:
 def count_table(pretokens: Sequence[bytes], counts: Sequence[int], *, pattern: str = QWEN2_PATTERN) -> pa.Table:
     """The count table of a few pretokens given as Python objects; equal ones are added up."""
     table = pa.table({"pretoken": pa.array(pretokens, pa.large_binary()), "count": pa.array(counts, pa.uint64())})
-    return merge([table.replace_schema_metadata({_PATTERN: pattern.encode()})])
+    return merge([table.replace_schema_metadata(_metadata(pattern))])
 
 
 def pattern_of(table: pa.Table) -> str:
@@ -191,13 +196,19 @@ def combined(column: pa.ChunkedArray) -> pa.Array:
     return column.combine_chunks() if column.num_chunks else pa.array([], column.type)
 
 
-def _empty(columns: Sequence[str]) -> pa.Table:
+def count_schema(pattern: str, columns: Sequence[str] = GROUP_COLUMNS) -> pa.Schema:
+    """The schema of a count table of pretokens cut by ``pattern``, grouped by ``columns``."""
     fields = [("pretoken", pa.large_binary()), ("count", pa.uint64()), *((column, pa.string()) for column in columns)]
-    return pa.schema(fields).empty_table()
+    return pa.schema(fields, _metadata(pattern))
+
+
+def _metadata(pattern: str) -> dict[bytes, bytes]:
+    return {_PATTERN: pattern.encode()}
 
 
 def _ordered(table: pa.Table, pattern: str) -> pa.Table:
+    """Most frequent first, then by bytes, language and domain."""
     present = [column for column in GROUP_COLUMNS if column in table.column_names]
     keys = [("count", "descending"), ("pretoken", "ascending"), *((column, "ascending") for column in present)]
     ordered = table.take(pc.sort_indices(table, keys)).combine_chunks()
-    return ordered.replace_schema_metadata({_PATTERN: pattern.encode()})
+    return ordered.replace_schema_metadata(_metadata(pattern))

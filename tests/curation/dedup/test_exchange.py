@@ -27,3 +27,20 @@ def test_rows_come_out_where_they_were_sent(tmp_path_factory, tasks) -> None:
         expected = [{"key": k, "name": n} for values in tasks for k, n, p in values if p == partition]
         assert found.to_pylist() == expected
     assert exchange.facts(range(len(tasks))) == [{"rows": len(values)} for values in tasks]
+
+
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(rows, max_size=4))
+def test_rounds_of_a_task_come_out_one_after_the_other(tmp_path_factory, rounds) -> None:
+    exchange = Exchange(str(tmp_path_factory.mktemp("exchange")), SCHEMA, 4)
+    exchange.write_rounds(
+        0,
+        (
+            (pa.Table.from_pylist([{"key": k, "name": n} for k, n, _ in values], schema=SCHEMA),
+             np.array([p for *_, p in values], np.int64))
+            for values in rounds
+        ),
+    )  # fmt: skip
+    for partition in range(4):
+        expected = [{"key": k, "name": n} for values in rounds for k, n, p in values if p == partition]
+        assert exchange.read(partition, [0]).to_pylist() == expected
