@@ -22,6 +22,7 @@ from tokenizer.shards.format import (
     load_manifest,
     parse_index,
 )
+from tokenizer.shards.gather import gather, unread_blocks
 
 
 def open_shards(directory: str | Path) -> ShardSet:
@@ -56,10 +57,11 @@ class ShardSet:
             raise ShardDamaged("; ".join(problems) + ": copy or write these shards again.")
         shards = manifest["shards"]
         self._starts = np.cumsum([0] + [shard["tokens"] for shard in shards], dtype=np.int64)
+        self._first_blocks = np.cumsum([0] + [len(shard["blocks"]) for shard in shards], dtype=np.int64)
         self.document_offsets = np.zeros(self.num_documents + 1, np.int64)
         np.cumsum(np.concatenate([self._lengths(shard) for shard in shards]), out=self.document_offsets[1:])
-        self._maps: list[NDArray[Any] | None] = [None] * len(shards)
-        self._verified = [np.zeros(len(shard["blocks"]), np.bool_) for shard in shards]
+        self._files: dict[int, NDArray[Any]] = {}  # memory maps by shard number
+        self._addresses = np.zeros(self._first_blocks[-1], np.uint64)  # of each verified block; 0 before
 
     def __reduce__(self) -> tuple[Callable[[Path], ShardSet], tuple[Path]]:
         return open_shards, (self.directory,)
@@ -68,20 +70,27 @@ class ShardSet:
         """Tokens ``start`` to ``stop`` (exclusive) of the whole dataset, a new uint32[stop-start].
 
         Raises IndexError outside the dataset, and ShardDamaged (shard, block, byte range) when a touched block does
-        not match its checksum: no token of such a block is ever returned.
+        not match its checksum: no token of such a block is ever returned. A block is verified when first touched.
         """
-        if not 0 <= start <= stop <= self.num_tokens:
-            raise IndexError(f"Tokens {start:,} to {stop:,} are not within the dataset's {self.num_tokens:,} tokens.")
-        result = np.empty(stop - start, np.uint32)
-        shard = int(np.searchsorted(self._starts, start, side="right")) - 1
-        position = start
-        while position < stop:
-            first, end = int(self._starts[shard]), int(self._starts[shard + 1])
-            upto = min(stop, end)
-            if upto > position:
-                result[position - start : upto - start] = self._read_shard(shard, position - first, upto - first)
-            position, shard = upto, shard + 1
-        return result
+        return self.gather(np.array([start]), np.array([stop]))
+
+    def gather(self, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> NDArray[np.uint32]:
+        """The tokens of many ranges [starts, stops), int64[n] each, one range after the other, in a new uint32 array.
+
+        Raises as ``read``.
+        """
+        if len(starts) and not (starts.min() >= 0 and (starts <= stops).all() and stops.max() <= self.num_tokens):
+            wrong = int(np.flatnonzero((starts < 0) | (starts > stops) | (stops > self.num_tokens))[0])
+            raise IndexError(f"Tokens {starts[wrong]:,} to {stops[wrong]:,} are not within the dataset's "
+                             f"{self.num_tokens:,} tokens.")  # fmt: skip
+        out = np.empty(int((stops - starts).sum()), np.uint32)
+        layout, step = (self._starts, self._first_blocks), BLOCK_BYTES // self._dtype.itemsize
+        while not gather(self._addresses, *layout, step, self._dtype.itemsize, starts, stops, out):
+            self._load(unread_blocks(self._addresses, *layout, step, starts, stops))
+        return out
+
+    def prefetch(self, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> None:
+        """Have the blocks of these ranges fetched in the background: the system does so for files on a local disk."""
 
     def document(self, i: int) -> NDArray[np.uint32]:
         """The tokens of document ``i``, a new uint32 array. Raises as ``read``."""
@@ -107,28 +116,29 @@ class ShardSet:
             raise ShardDamaged(f"{path} does not match its sha256 in the manifest: copy or write the shard again.")
         return data
 
-    def _read_shard(self, shard: int, start: int, stop: int) -> NDArray[Any]:
-        """Verified tokens of one shard (a view of its memory map)."""
-        tokens = self._maps[shard]
-        if tokens is None:
-            path = self.directory / f"{self.manifest['shards'][shard]['name']}.bin"
-            tokens = self._maps[shard] = np.memmap(path, self._dtype, mode="r")
-        size = self._dtype.itemsize
-        for block in range(start * size // BLOCK_BYTES, (stop * size - 1) // BLOCK_BYTES + 1):
-            if not self._verified[shard][block]:
-                self._verify_block(shard, block, tokens)
-        return tokens[start:stop]
+    def _load(self, blocks: NDArray[np.int64]) -> None:
+        """Verify these blocks and note where they lie in memory, or raise ShardDamaged."""
+        shards = np.searchsorted(self._first_blocks, blocks, side="right") - 1
+        for shard, number in zip(shards.tolist(), blocks.tolist(), strict=True):
+            if shard not in self._files:
+                path = self.directory / f"{self.manifest['shards'][shard]['name']}.bin"
+                self._files[shard] = np.memmap(path, np.uint8, mode="r")
+            block = number - int(self._first_blocks[shard])
+            data = self._files[shard][block * BLOCK_BYTES : (block + 1) * BLOCK_BYTES]
+            problem = self._block_problem(shard, block, data)
+            if problem:
+                raise ShardDamaged(problem)
+            self._addresses[number] = data.ctypes.data
 
-    def _verify_block(self, shard: int, block: int, tokens: NDArray[Any]) -> None:
-        step = BLOCK_BYTES // self._dtype.itemsize
-        data = tokens[block * step : (block + 1) * step]
+    def _block_problem(self, shard: int, block: int, data: NDArray[np.uint8]) -> str:
+        """What is wrong with these bytes as a block, or ""."""
         record = self.manifest["shards"][shard]
-        if xxhash.xxh3_64_hexdigest(data.tobytes()) != record["blocks"][block]:
-            raise ShardDamaged(
-                f"{self.directory / record['name']}.bin: block {block}, bytes {_byte_range(block, record)}, does not "
-                "match its checksum: copy or write the shard again."
-            )
-        self._verified[shard][block] = True
+        if xxhash.xxh3_64_hexdigest(data.data) == record["blocks"][block]:
+            return ""
+        return (
+            f"{self.directory / record['name']}.bin: block {block}, bytes {_byte_range(block, record)}, does not "
+            "match its checksum: copy or write the shard again."
+        )
 
 
 def verify(directory: str | Path) -> list[str]:
