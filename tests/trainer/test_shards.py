@@ -1,6 +1,7 @@
 """Training stops at a damaged shard, and at one that cannot be trained on."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
@@ -14,13 +15,13 @@ from trainer.train import train  # noqa: E402
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_flipped_bit_stops_training(tiny_run, corpus, tmp_path, workers):
     source = corpus(60, seed=1)
-    file = source.directory / "part-1.bin"
+    file = Path(source.location, "part-1.bin")
     content = bytearray(file.read_bytes())
     content[100] ^= 1
     file.write_bytes(content)
     config = dataclasses.replace(tiny_run, steps=100, workers=workers)
     with pytest.raises(ShardDamaged, match=r"part-1\.bin: block 0, bytes 0 to"):
-        list(train(config, open_shards(source.directory), corpus(9, seed=2), tmp_path / "model"))
+        list(train(config, open_shards(source.location), corpus(9, seed=2), tmp_path / "model"))
 
 
 def test_shards_without_end_of_text_are_refused_at_once(tiny_run, shards_of, tmp_path):

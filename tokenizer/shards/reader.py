@@ -12,6 +12,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
+from curation import storage
 from tokenizer.shards.format import (
     BLOCK_BYTES,
     META_DTYPE,
@@ -24,14 +25,31 @@ from tokenizer.shards.format import (
 )
 from tokenizer.shards.gather import gather, unread_blocks
 
+DEFAULT_CACHE_BYTES = 64 << 30
 
-def open_shards(directory: str | Path) -> ShardSet:
-    """The token dataset in ``directory``.
 
-    Checks the manifest, the size of every file and the checksum of every index; the tokens are checked when read.
-    Raises FileNotFoundError without a manifest and ShardDamaged, naming file and sizes, for what does not match it.
+def open_shards(
+    directory: str | Path, cache: str | Path | None = None, cache_bytes: int = DEFAULT_CACHE_BYTES
+) -> ShardSet:
+    """The token dataset in ``directory``, or at a URL: ``s3://``, ``gs://``, ``http://``, ``https://``.
+
+    Checks the manifest, the size of every file and the checksum of every index; the tokens are checked when read. What
+    is at a URL is fetched by blocks of 1 MiB into the folder ``cache``, which any number of processes and datasets may
+    share, and which keeps the ``cache_bytes`` touched last.
+    Raises FileNotFoundError without a manifest and ShardDamaged, naming file and sizes, for what does not match it;
+    ValueError for a URL without a cache; ConnectionError when a server does not answer after several attempts.
     """
-    return ShardSet(Path(directory), load_manifest(directory))
+    if storage.is_remote(str(directory)):
+        from tokenizer.shards.remote import open_remote  # which builds on this module
+
+        if cache is None:
+            raise ValueError(f"{directory} is remote: give a local folder as cache")
+        return open_remote(str(directory), cache, cache_bytes)
+    manifest = load_manifest(directory)
+    problems = [problem for shard in manifest["shards"] for problem in _size_problems(Path(directory), shard)]
+    if problems:
+        raise ShardDamaged("; ".join(problems) + ": copy or write these shards again.")
+    return ShardSet(str(directory), manifest)
 
 
 class ShardSet:
@@ -39,11 +57,11 @@ class ShardSet:
 
     ``num_documents``, ``num_tokens``; ``document_offsets`` int64[num_documents+1], documents' borders in tokens;
     ``languages``, ``domains``, ``sources``: the names that ``meta`` numbers; ``manifest``; ``fingerprint``.
-    Pickles as its directory, so workers of any start method open it anew.
+    ``location``: the directory or URL. Pickles as it, so workers of any start method open it anew.
     """
 
-    def __init__(self, directory: Path, manifest: dict[str, Any]) -> None:
-        self.directory = directory
+    def __init__(self, location: str, manifest: dict[str, Any]) -> None:
+        self.location = location
         self.manifest = manifest
         self.fingerprint: str = manifest["fingerprint"]
         self.num_documents: int = manifest["documents"]
@@ -52,9 +70,6 @@ class ShardSet:
         self.domains: list[str] = manifest["domains"]
         self.sources: list[str] = manifest["sources"]
         self._dtype = TOKEN_DTYPES[manifest["dtype"]]
-        problems = [problem for shard in manifest["shards"] for problem in _size_problems(directory, shard)]
-        if problems:
-            raise ShardDamaged("; ".join(problems) + ": copy or write these shards again.")
         shards = manifest["shards"]
         self._starts = np.cumsum([0] + [shard["tokens"] for shard in shards], dtype=np.int64)
         self._first_blocks = np.cumsum([0] + [len(shard["blocks"]) for shard in shards], dtype=np.int64)
@@ -63,8 +78,8 @@ class ShardSet:
         self._files: dict[int, NDArray[Any]] = {}  # memory maps by shard number
         self._addresses = np.zeros(self._first_blocks[-1], np.uint64)  # of each verified block; 0 before
 
-    def __reduce__(self) -> tuple[Callable[[Path], ShardSet], tuple[Path]]:
-        return open_shards, (self.directory,)
+    def __reduce__(self) -> tuple[Callable[..., ShardSet], tuple[Any, ...]]:
+        return open_shards, (self.location,)
 
     def read(self, start: int, stop: int) -> NDArray[np.uint32]:
         """Tokens ``start`` to ``stop`` (exclusive) of the whole dataset, a new uint32[stop-start].
@@ -110,7 +125,7 @@ class ShardSet:
 
     def _checked(self, shard: dict[str, Any], suffix: str) -> bytes:
         """The bytes of one of a shard's small files, or ShardDamaged."""
-        path = self.directory / f"{shard['name']}.{suffix}"
+        path = Path(self.location, f"{shard['name']}.{suffix}")
         data = path.read_bytes()
         if hashlib.sha256(data).hexdigest() != shard["files"][suffix]["sha256"]:
             raise ShardDamaged(f"{path} does not match its sha256 in the manifest: copy or write the shard again.")
@@ -121,7 +136,7 @@ class ShardSet:
         shards = np.searchsorted(self._first_blocks, blocks, side="right") - 1
         for shard, number in zip(shards.tolist(), blocks.tolist(), strict=True):
             if shard not in self._files:
-                path = self.directory / f"{self.manifest['shards'][shard]['name']}.bin"
+                path = Path(self.location, f"{self.manifest['shards'][shard]['name']}.bin")
                 self._files[shard] = np.memmap(path, np.uint8, mode="r")
             block = number - int(self._first_blocks[shard])
             data = self._files[shard][block * BLOCK_BYTES : (block + 1) * BLOCK_BYTES]
@@ -135,9 +150,10 @@ class ShardSet:
         record = self.manifest["shards"][shard]
         if xxhash.xxh3_64_hexdigest(data.data) == record["blocks"][block]:
             return ""
+        path = storage.join(self.location, f"{record['name']}.bin")
         return (
-            f"{self.directory / record['name']}.bin: block {block}, bytes {_byte_range(block, record)}, does not "
-            "match its checksum: copy or write the shard again."
+            f"{path}: block {block}, bytes {_byte_range(block, record)}, does not match its checksum: copy or write the "
+            "shard again."
         )
 
 

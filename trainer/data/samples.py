@@ -59,7 +59,7 @@ class SampleStream:
         if packing not in PACKINGS:
             raise ValueError(f"packing is one of {list(PACKINGS)}, not '{packing}'")
         if shards.num_tokens == 0:
-            raise ValueError(f"{shards.directory} holds no tokens to train on")
+            raise ValueError(f"{shards.location} holds no tokens to train on")
         end_of_text(shards)
         self.shards, self.sequence_length, self.seed, self.packing = shards, sequence_length, seed, packing
         names, number = _sources(shards, by)

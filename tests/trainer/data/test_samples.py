@@ -4,6 +4,7 @@ import json
 import random
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -172,11 +173,11 @@ def test_settings_that_make_no_sense_are_named(shards, shards_of):
 def test_a_damaged_block_is_raised_where_batches_are_taken(corpus, workers):
     """Bits flipped in the second of two shards: batches come until one needs it, and none after."""
     shards = corpus(40, seed=3)
-    path = shards.directory / "part-1.bin"
+    path = Path(shards.location, "part-1.bin")
     content = bytearray(path.read_bytes())
     content[8] ^= 4
     path.write_bytes(content)
-    stream = SampleStream(open_shards(shards.directory), 32)
+    stream = SampleStream(open_shards(shards.location), 32)
     border = shards.document_offsets[20]
     batches = iter(data_loader(SampleDataset(stream, 1), workers))
     clean = 0
@@ -192,7 +193,7 @@ def test_a_damaged_block_is_raised_where_batches_are_taken(corpus, workers):
 def test_a_file_cut_after_opening_is_noticed(corpus):
     shards = corpus(40, seed=3)
     stream = SampleStream(shards, 32)
-    path = shards.directory / "part-1.bin"
+    path = Path(shards.location, "part-1.bin")
     path.write_bytes(path.read_bytes()[:-4])
     with pytest.raises(ShardDamaged, match=r"part-1\.bin: block 0"):
         stream.read(range(40))
@@ -202,10 +203,11 @@ def test_samples_are_read_without_torch(shards):
     """The NumPy interface: shards, plan and samples in a process where torch cannot be imported."""
     code = f"""
 import sys
+from pathlib import Path
 sys.modules["torch"] = None
 from tokenizer.shards.reader import open_shards
 from trainer.data.samples import SampleStream
-print(SampleStream(open_shards({str(shards.directory)!r}), 64, seed=3).read([9]).tokens.sum())
+print(SampleStream(open_shards({shards.location!r}), 64, seed=3).read([9]).tokens.sum())
 """
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert found.returncode == 0, found.stderr

@@ -1,0 +1,288 @@
+"""Shards at a URL read like those on the disk, through failures, evictions and any number of processes."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("moto.server", reason="moto is part of the extra 'dev'")
+
+import pyarrow.fs as pafs  # noqa: E402
+from moto.server import ThreadedMotoServer  # noqa: E402
+
+from curation import storage  # noqa: E402
+from tests.tokenizer.conftest import Dataset, make_dataset  # noqa: E402
+from tests.tokenizer.faulty_server import FAULTS, FaultyServer, of_folder, of_server, running  # noqa: E402
+from tokenizer.shards import remote  # noqa: E402
+from tokenizer.shards.cache import FileCache  # noqa: E402
+from tokenizer.shards.format import BLOCK_BYTES, ShardDamaged  # noqa: E402
+from tokenizer.shards.reader import ShardSet, open_shards  # noqa: E402
+
+BLOCK = BLOCK_BYTES // 4
+
+
+@pytest.fixture(scope="module")
+def dataset() -> Dataset:
+    """Six blocks in two shards."""
+    return make_dataset([5_000] * 270)
+
+
+@pytest.fixture(scope="module")
+def folder(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("served")
+    dataset.write(directory, shards=2)
+    return directory
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "FIRST_PAUSE", 0.005)
+
+
+@pytest.fixture
+def web(folder: Path) -> Iterator[FaultyServer]:
+    with running(FaultyServer(of_folder(folder))) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def moto() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3(moto: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, FaultyServer]]:
+    """URL of the dataset in a bucket, and the faulty server between it and us."""
+    with running(FaultyServer(of_server(moto))) as server:
+        for name, value in {
+            "AWS_ENDPOINT_URL_S3": server.url,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }.items():
+            monkeypatch.setenv(name, value)
+        name = f"bucket-{uuid.uuid4().hex}"
+        bucket = pafs.S3FileSystem(endpoint_override=moto, region="us-east-1", allow_bucket_creation=True)
+        bucket.create_dir(name)
+        pafs.copy_files(str(folder), f"{name}/tokens", destination_filesystem=bucket)
+        storage._remote_filesystem.cache_clear()
+        yield f"s3://{name}/tokens", server
+        storage._remote_filesystem.cache_clear()
+
+
+def files_of(cache: Path) -> set[str]:
+    """Names of the cache's files; those of locks and counters begin with a dot."""
+    found = {str(path.relative_to(cache)) for path in cache.rglob("*") if path.is_file()}
+    return {name for name in found if not name.startswith(".")}
+
+
+def read_everything(shards: ShardSet, dataset: Dataset) -> None:
+    np.testing.assert_array_equal(shards.read(0, shards.num_tokens), dataset.tokens)
+    assert shards.meta.tobytes() == dataset.meta.tobytes()
+
+
+@pytest.mark.parametrize("kind", ["web", "web without ranges", "s3"])
+def test_a_url_reads_like_the_disk(kind: str, request: Any, folder: Path, dataset: Dataset, tmp_path: Path):
+    if kind == "s3":
+        url, server = request.getfixturevalue("s3")
+    else:
+        server = request.getfixturevalue("web")
+        server.answer = of_folder(folder, ranges=kind == "web")
+        url = server.url
+    shards = open_shards(url, cache=tmp_path)
+    assert server.fetched == [], "opening reads no tokens"
+    starts, stops = np.array([BLOCK - 5, 9, 3 * BLOCK]), np.array([BLOCK + 5, 9, 3 * BLOCK + 7])
+    expected = open_shards(folder).gather(starts, stops)
+    np.testing.assert_array_equal(shards.gather(starts, stops), expected)
+    assert len(server.fetched) == 3, "only the touched blocks are fetched"
+    read_everything(shards, dataset)
+    read_everything(open_shards(url, cache=tmp_path), dataset)
+    assert len(server.fetched) == 6, "each block once"
+    assert not [name for name in files_of(tmp_path) if storage.TEMPORARY_MARK in name]
+
+
+@pytest.mark.parametrize("kind", ["web", "s3"])
+def test_failing_cut_wrong_and_slow_answers_change_nothing(kind: str, request: Any, dataset: Dataset, tmp_path: Path):
+    """Two of three fetches fail, in turn in each way."""
+    url, server = request.getfixturevalue("s3") if kind == "s3" else (request.getfixturevalue("web").url, None)
+    server = server or request.getfixturevalue("web")
+    server.faults = lambda number: None if number % 3 == 2 else FAULTS[number // 3 % len(FAULTS)]
+    read_everything(open_shards(url, cache=tmp_path), dataset)
+    assert len(server.fetched) > 6
+
+
+def test_a_server_that_keeps_failing_is_named(web: FaultyServer, tmp_path: Path) -> None:
+    shards = open_shards(web.url, cache=tmp_path)
+    web.faults = lambda number: "error"
+    with pytest.raises(ConnectionError, match=r"train-0000\d\.bin: not read in 6 attempts, .* 503"):
+        shards.read(0, 5)
+    web.faults = lambda number: None
+    shards.read(0, 5)
+
+
+def test_what_is_damaged_at_its_source_is_named_and_never_cached(web: FaultyServer, tmp_path: Path) -> None:
+    shards = open_shards(web.url, cache=tmp_path)
+    web.faults = lambda number: "flip"
+    with pytest.raises(ShardDamaged, match=r"http://.*train-00000\.bin: block 1, bytes 1,048,576 to 2,097,151,"):
+        shards.read(BLOCK, BLOCK + 1)
+    assert not [name for name in files_of(tmp_path) if ".bin/" in name]
+
+
+def test_a_shorter_file_at_the_source_is_named(dataset: Dataset, tmp_path: Path) -> None:
+    dataset.write(tmp_path / "served", shards=2)
+    path = tmp_path / "served" / "train-00001.bin"
+    path.write_bytes(path.read_bytes()[:-4])
+    with running(FaultyServer(of_folder(tmp_path / "served"))) as server:
+        shards = open_shards(server.url, cache=tmp_path / "cache")
+        with pytest.raises(ShardDamaged, match=r"train-00001\.bin: bytes 2,097,152 on are .*, not "):
+            shards.read(shards.num_tokens - 1, shards.num_tokens)
+
+
+def test_a_block_that_the_disk_damages_is_fetched_again(web: FaultyServer, dataset: Dataset, tmp_path: Path) -> None:
+    read_everything(open_shards(web.url, cache=tmp_path), dataset)
+    for name in files_of(tmp_path):
+        path = tmp_path / name
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+    read_everything(open_shards(web.url, cache=tmp_path), dataset)
+    assert len(web.fetched) == 12
+
+
+def test_a_missing_dataset_or_cache_is_said_at_once(web: FaultyServer, s3: tuple[str, FaultyServer], tmp_path: Path):
+    for url in (f"{web.url}/nowhere", f"{s3[0]}-nowhere"):
+        with pytest.raises(FileNotFoundError, match="nowhere"):
+            open_shards(url, cache=tmp_path)
+    with pytest.raises(ValueError, match="is remote: give a local folder as cache"):
+        open_shards(web.url)
+    with pytest.raises(ValueError, match="the cache needs at least 67,108,864"):
+        open_shards(web.url, cache=tmp_path, cache_bytes=1000)
+
+
+def test_the_cache_keeps_to_its_size_and_reading_goes_on(
+    web: FaultyServer, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Room for three blocks: everything is read twice, in pieces, and what was removed gives its memory back."""
+    monkeypatch.setattr(remote, "LEAST_CACHE", 0)
+    limit = 3 * BLOCK_BYTES + 100_000
+    shards = open_shards(web.url, cache=tmp_path, cache_bytes=limit)
+    for _ in range(2):
+        for start in range(0, shards.num_tokens, 100_000):
+            stop = min(start + 100_000, shards.num_tokens)
+            np.testing.assert_array_equal(shards.read(start, stop), dataset.tokens[start:stop])
+            assert sum((tmp_path / name).stat().st_size for name in files_of(tmp_path)) <= limit
+            assert np.count_nonzero(shards._addresses) <= 4
+    assert shards._cache.evictions > 1 and len(web.fetched) >= 12
+
+
+def test_prefetching_fetches_in_the_background_and_failing_does_not_hurt(web: FaultyServer, tmp_path: Path) -> None:
+    shards = open_shards(web.url, cache=tmp_path)
+    web.faults = lambda number: "slow"
+    begun = time.perf_counter()
+    for _ in range(3):
+        shards.prefetch(np.array([0, BLOCK]), np.array([5, BLOCK + 5]))
+    assert time.perf_counter() - begun < 0.2, "asking does not wait"
+    shards.read(0, 5)
+    shards.read(BLOCK, BLOCK + 5)
+    assert len(web.fetched) == 2, "asking several times fetches once"
+    web.faults = lambda number: "error" if number < 8 else None
+    shards.prefetch(np.array([2 * BLOCK]), np.array([2 * BLOCK + 5]))
+    while shards._fetching:
+        time.sleep(0.01)
+    shards.read(2 * BLOCK, 2 * BLOCK + 5)
+
+
+def _reader(url: str, cache: str, results: Any) -> None:
+    shards = open_shards(url, cache=cache)
+    results.put(int(shards.read(0, shards.num_tokens).sum(dtype=np.int64)))
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_processes_share_one_copy(method: str, s3: tuple[str, FaultyServer], dataset: Dataset, tmp_path: Path) -> None:
+    """Four at once, also forked from one that has read before: every block is fetched by one of them."""
+    url, server = s3
+    open_shards(url, cache=tmp_path).read(0, 5)
+    context = multiprocessing.get_context(method)
+    results = context.Queue()
+    processes = [context.Process(target=_reader, args=(url, str(tmp_path), results)) for _ in range(4)]
+    for process in processes:
+        process.start()
+    assert [results.get(timeout=120) for _ in processes] == [int(dataset.tokens.sum(dtype=np.int64))] * 4
+    for process in processes:
+        process.join()
+    assert len(server.fetched) == len(set(server.fetched)) == 6
+
+
+def test_a_set_of_shards_pickles_as_its_url(web: FaultyServer, dataset: Dataset, tmp_path: Path) -> None:
+    shards = open_shards(web.url, cache=tmp_path, cache_bytes=10**9)
+    copy = pickle.loads(pickle.dumps(shards))
+    assert copy._cache.limit == 10**9
+    read_everything(copy, dataset)
+
+
+def test_many_blocks_do_not_use_up_file_descriptors(web: FaultyServer, dataset: Dataset, tmp_path: Path) -> None:
+    shards = open_shards(web.url, cache=tmp_path)
+    shards.read(0, 5)
+    before = set(os.listdir("/proc/self/fd"))
+    shards.read(0, shards.num_tokens)
+    opened = [os.path.realpath(f"/proc/self/fd/{name}") for name in set(os.listdir("/proc/self/fd")) - before]
+    assert not [path for path in opened if ".bin" in path]
+
+
+def test_ctrl_c_leaves_no_half_files(web: FaultyServer, tmp_path: Path) -> None:
+    """A reader is interrupted while blocks are on their way: it ends by the interrupt, and only whole files stay."""
+    web.faults = lambda number: "slow" if number else None
+    code = f"""
+from tokenizer.shards.reader import open_shards
+shards = open_shards({web.url!r}, cache={str(tmp_path / "cache")!r})
+shards.read(0, 5)
+print("reading", flush=True)
+while True:
+    shards.prefetch(__import__("numpy").array([0]), __import__("numpy").array([shards.num_tokens]))
+    shards.read(0, shards.num_tokens)
+"""
+    environment = os.environ | {"TMPDIR": str(tmp_path / "tmp")}
+    (tmp_path / "tmp").mkdir()
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout.readline() == "reading\n"
+        time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        assert "KeyboardInterrupt" in process.stderr.read()
+    assert process.returncode != 0
+    sizes = {(tmp_path / "cache" / name).stat().st_size for name in files_of(tmp_path / "cache") if ".bin/" in name}
+    assert sizes and sizes <= {BLOCK_BYTES, (5_000 * 135 * 4) % BLOCK_BYTES}
+    assert not [path for path in tmp_path.rglob(f"*{storage.TEMPORARY_MARK}*")]
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    left, writing = (tmp_path / "data" / f"000001{storage.TEMPORARY_MARK}{number}" for number in (1, 2))
+    left.write_bytes(b"half")
+    writing.write_bytes(b"half")
+    os.utime(left, (0, 0))
+    cache = FileCache(tmp_path, 1000)
+    assert not left.exists() and writing.exists()
+    cache.get("data/a", lambda: bytes(600))
+    assert FileCache(tmp_path, 1000).get("data/b", lambda: bytes(600)).exists()
+    assert not (tmp_path / "data" / "a").exists(), "the older file made room"
