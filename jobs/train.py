@@ -42,11 +42,10 @@ def train(run: Run, sharded: Job) -> Job:
     except ModuleNotFoundError as error:
         raise JobError("job train needs PyTorch: pip install 'glotmill[train]'") from error
     with tempfile.TemporaryDirectory(prefix="glotmill-") as local:
-        shards = storage.download_folder(run.path("shards"), f"{local}/shards")
         model = f"{local}/model" if storage.is_remote(run.output) else job.path("model")
         try:
-            _train(run, shards, model)
-        except (ShardDamaged, ValueError, FloatingPointError) as error:
+            _train(run, f"{local}/shards", model)
+        except (ShardDamaged, ValueError, FloatingPointError, ConnectionError) as error:
             raise JobError(f"train: {error}") from error
         if storage.is_remote(run.output):
             storage.publish_folder(model, job.path("model"))
@@ -71,7 +70,7 @@ def tokens_by_language(evaluation: dict[str, Any]) -> str:
     return f"learned {total:,} tokens: " + ", ".join(f"{name} {count / total:.1%}" for name, count in falling)
 
 
-def _train(run: Run, shards: str, model: str) -> None:
+def _train(run: Run, cache: str, model: str) -> None:
     from trainer.data.mixture import Stage
     from trainer.model import Qwen2Config
     from trainer.train import TrainConfig
@@ -80,7 +79,8 @@ def _train(run: Run, shards: str, model: str) -> None:
     recipe = run.recipe.train
     stages = recipe.mixture or []
     mixture = tuple(Stage(stage.from_step * recipe.batch_size, stage.weights) for stage in stages) or None
-    train_source, validation_source = open_shards(f"{shards}/train"), open_shards(f"{shards}/validation")
+    shards = run.path("shards").removeprefix("file://")
+    train_source, validation_source = (open_shards(f"{shards}/{split}", cache) for split in ("train", "validation"))
     config = TrainConfig(
         model=Qwen2Config(
             vocab_size=train_source.manifest["tokenizer"]["vocabulary_size"],

@@ -1,21 +1,25 @@
 """Reading shuffled windows of 2,048 tokens with one tool, in the tool's own Python.
 
-python loader_peer.py prepare TOOL FOLDER       makes the tool's copy of FOLDER/shards, where it needs one
-python loader_peer.py read TOOL FOLDER SAMPLES  prints JSON: CPU and wall seconds and tokens
+python loader_peer.py prepare TOOL FOLDER               makes the tool's copy of FOLDER/shards, where it needs one
+python loader_peer.py read TOOL FOLDER SAMPLES          prints JSON: CPU and wall seconds and tokens
+python loader_peer.py damage TOOL FOLDER KIND TRIALS    prints JSON: how epochs over damaged files ended
 
-FOLDER/shards is one token shard (train-00000.bin of uint32, and .idx). A batch is 16 windows of int64 tokens and labels,
-and whatever else the tool makes of document borders: see each function.
+FOLDER/shards is one token shard (train-00000.bin of uint32, and .idx). A batch is 16 windows of int64 tokens and
+labels, and whatever else the tool makes of document borders: see each function.
 """
 
 from __future__ import annotations
 
+import hashlib
 import importlib.machinery
 import json
 import os
 import shutil
 import sys
+import tempfile
 import time
 import types
+from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import islice, repeat
 from pathlib import Path
@@ -24,6 +28,7 @@ import numpy as np
 
 T, BATCH, SEED = 2048, 16, 7
 END, VOCABULARY = 0, 65_537  # ids that `loader_against_peers.py` writes
+TRIAL_SECONDS = 90
 Batches = Iterator[tuple[object, ...]]
 
 
@@ -78,27 +83,38 @@ def ours(folder: str) -> Batches:
     from trainer.data.samples import SampleStream
 
     stream = SampleStream(open_shards(f"{folder}/shards"), T, SEED)
-    for first in range(0, stream.plan.windows - BATCH, BATCH):
-        yield stream.read(np.arange(first, first + BATCH))
+    for first in range(0, stream.plan.windows, BATCH):
+        yield stream.read(np.arange(first, min(first + BATCH, stream.plan.windows)))
 
 
 def prepare_mds(folder: str) -> None:
     _stub_torchvision()
     from streaming import MDSWriter
 
-    with MDSWriter(out=f"{folder}/mds", columns={"tokens": f"ndarray:uint32:{T + 1}"}) as out:
+    columns = {"tokens": f"ndarray:uint32:{T + 1}"}
+    with MDSWriter(out=f"{folder}/mosaicml-streaming", columns=columns, hashes=["xxh3_64"]) as out:
         for window in windows_of(folder):
             out.write({"tokens": np.asarray(window)})
 
 
 def mds(folder: str) -> Batches:
     """StreamingDataset over a local folder: tokens and labels."""
+    return _mds(local=f"{folder}/mosaicml-streaming")
+
+
+def mds_validated(folder: str) -> Batches:
+    """The same from a remote folder to a fresh local one, with its hashes validated, which it does on the way."""
+    with tempfile.TemporaryDirectory() as local:
+        yield from _mds(remote=f"{folder}/mosaicml-streaming", local=local, validate_hash="xxh3_64")
+
+
+def _mds(**where: str) -> Batches:
     _stub_torchvision()
     from streaming import StreamingDataset
     from streaming.base.util import clean_stale_shared_memory
 
     clean_stale_shared_memory()
-    samples = iter(StreamingDataset(local=f"{folder}/mds", shuffle=True, batch_size=BATCH, shuffle_seed=SEED))
+    samples = iter(StreamingDataset(shuffle=True, batch_size=BATCH, shuffle_seed=SEED, **where))
     for batch in _batched(samples):
         rows = np.stack([sample["tokens"] for sample in batch]).astype(np.int64)
         yield rows[:, :-1], rows[:, 1:]
@@ -145,8 +161,8 @@ def megatron(folder: str) -> Batches:
     )
     config = GPTDatasetConfig(
         random_seed=SEED, sequence_length=T, blend=([f"{folder}/shards/train-00000"], None), split="1",
-        tokenizer=tokenizer, reset_position_ids=True, reset_attention_mask=False, eod_mask_loss=True, create_attention_mask=False,
-        path_to_cache=f"{folder}/megatron",
+        tokenizer=tokenizer, reset_position_ids=True, reset_attention_mask=False, eod_mask_loss=True,
+        create_attention_mask=False, path_to_cache=f"{folder}/megatron",
     )  # fmt: skip
     samples = (len(tokens_of(folder)) - 1) // T
     dataset, _, _ = BlendedMegatronDatasetBuilder(GPTDataset, [samples, 0, 0], lambda: True, config).build()
@@ -210,8 +226,14 @@ def _stub_torchvision() -> None:
 
 READERS: dict[str, Callable[[str], Batches]] = {
     "memmap": memmap, "memmap-masks": memmap_masks, "ours": ours, "mosaicml-streaming": mds, "litdata": litdata,
-    "megatron": megatron, "olmo-core": olmo, "grain": grain,
+    "megatron": megatron, "olmo-core": olmo, "grain": grain, "mosaicml-streaming-validated": mds_validated,
 }  # fmt: skip
+FILES = {
+    "ours": "shards/*", "memmap": "shards/*.bin", "megatron": "shards/*.[bi][id][nx]", "olmo-core": "shards/*.bin",
+    "mosaicml-streaming": "mosaicml-streaming/*.mds", "mosaicml-streaming-validated": "mosaicml-streaming/*.mds",
+    "litdata": "litdata/*.bin", "grain": "grain/*",
+}  # fmt: skip
+"""What each tool reads, to be damaged: all of ours; of the others the files with tokens, and Megatron's index."""
 PREPARE = {"mosaicml-streaming": prepare_mds, "litdata": prepare_litdata, "grain": prepare_grain}
 
 
@@ -228,8 +250,67 @@ def read(tool: str, folder: str, samples: int) -> dict[str, float]:
     return {"cpu": time.process_time() - cpu, "wall": time.perf_counter() - wall, "tokens": count * T}
 
 
+def epoch(tool: str, folder: str) -> list[bytes]:
+    """A digest of the tokens and labels of each batch of an epoch."""
+    return [
+        b"".join(hashlib.sha256(np.ascontiguousarray(part)).digest() for part in batch[:2])
+        for batch in READERS[tool](folder)
+    ]
+
+
+def outcome(tool: str, folder: str, clean: list[bytes]) -> str:
+    """How an epoch over the files as they are now ends, in a process of its own, as some tools crash or hang."""
+    source, sink = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            seen: list[bytes] = []
+            for batch in READERS[tool](folder):
+                seen.append(b"".join(hashlib.sha256(np.ascontiguousarray(part)).digest() for part in batch[:2]))
+                if seen[-1] != clean[min(len(seen), len(clean)) - 1]:
+                    break
+            wrong = seen != clean[: len(seen)]
+            said = "wrong tokens" if wrong else "nothing" if len(seen) == len(clean) else "short epoch"
+        except BaseException as error:
+            said = "reported" if isinstance(error, Exception) else "stopped"
+        os.write(sink, said.encode())
+        os._exit(0)
+    os.close(sink)
+    deadline = time.time() + TRIAL_SECONDS
+    while os.waitpid(child, os.WNOHANG) == (0, 0):
+        if time.time() > deadline:
+            os.kill(child, 9)
+            os.waitpid(child, 0)
+            return "hangs"
+        time.sleep(0.002)
+    with os.fdopen(source) as file:
+        return file.read() or "crash"
+
+
+def damage(tool: str, folder: str, kind: str, trials: int) -> dict[str, int]:
+    """How many epochs ended in which way, after one bit each was flipped, or up to 4,096 bytes cut off a file."""
+    files = sorted(path for path in Path(folder).glob(FILES[tool]) if path.is_file())
+    drawn, found = np.random.default_rng(SEED), Counter[str]()
+    clean = epoch(tool, folder)
+    weights = np.array([path.stat().st_size for path in files], float)
+    for _ in range(trials):
+        path = files[drawn.choice(len(files), p=weights / weights.sum() if kind == "flip" else None)]
+        data = path.read_bytes()
+        if kind == "flip":
+            place = int(drawn.integers(len(data)))
+            path.write_bytes(data[:place] + bytes([data[place] ^ (1 << int(drawn.integers(8)))]) + data[place + 1 :])
+        else:
+            path.write_bytes(data[: -int(drawn.integers(1, min(4096, len(data) - 1)))])
+        found[outcome(tool, folder, clean)] += 1
+        path.write_bytes(data)
+    return dict(found)
+
+
 def main() -> None:
     mode, tool, folder = sys.argv[1:4]
+    if mode == "damage":
+        print(json.dumps(damage(tool, folder, sys.argv[4], int(sys.argv[5]))), flush=True)
+        os._exit(0)
     if mode == "prepare":
         if tool in PREPARE:
             shutil.rmtree(Path(folder) / tool, ignore_errors=True)

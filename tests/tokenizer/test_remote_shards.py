@@ -230,6 +230,31 @@ def test_processes_share_one_copy(method: str, s3: tuple[str, FaultyServer], dat
     assert len(server.fetched) == len(set(server.fetched)) == 6
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_loader_over_s3_gives_the_batches_of_one_over_the_disk(
+    workers: int, s3: tuple[str, FaultyServer], folder: Path, tmp_path: Path
+) -> None:
+    """Through failing and slow answers, with blocks fetched ahead; with workers, each block by one of them."""
+    pytest.importorskip("torch")
+    from trainer.data.samples import SampleStream, rank_samples
+    from trainer.data.torch_dataset import SampleDataset, data_loader
+
+    url, server = s3
+    server.faults = lambda number: FAULTS[number // 2 % len(FAULTS)] if number % 2 else None
+    streams = []
+    for place in (str(folder), url):
+        shards = open_shards(place, cache=tmp_path)
+        shards.manifest["tokenizer"]["special_tokens"]["<|endoftext|>"] = 0
+        streams.append(SampleStream(shards, 2048, seed=1))
+    batches = iter(data_loader(SampleDataset(streams[1], 4), workers))
+    for step in range(40):
+        expected = streams[0].read(rank_samples(step, 4))
+        arrays = next(batches)
+        for name in expected._fields:
+            np.testing.assert_array_equal(arrays[name].numpy(), getattr(expected, name))
+    del batches
+
+
 def test_a_set_of_shards_pickles_as_its_url(web: FaultyServer, dataset: Dataset, tmp_path: Path) -> None:
     shards = open_shards(web.url, cache=tmp_path, cache_bytes=10**9)
     copy = pickle.loads(pickle.dumps(shards))

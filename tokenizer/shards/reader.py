@@ -152,8 +152,8 @@ class ShardSet:
             return ""
         path = storage.join(self.location, f"{record['name']}.bin")
         return (
-            f"{path}: block {block}, bytes {_byte_range(block, record)}, does not match its checksum: copy or write the "
-            "shard again."
+            f"{path}: block {block}, bytes {_byte_range(block, record)}, does not match its checksum: copy or write "
+            "the shard again."
         )
 
 
