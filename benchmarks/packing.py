@@ -27,7 +27,7 @@ from tokenizer.export import export, tokenizer_info
 from tokenizer.shards.format import META_DTYPE
 from tokenizer.shards.writer import write_manifest, write_shard
 from tokenizer.training import train_bpe
-from trainer.data.packing import Plan, best_fit, concatenated
+from trainer.data.packing import Plan, best_fit, concatenated, joined
 
 SAMPLE_BYTES = 16_000_000
 MILLION = 1_000_000
@@ -96,6 +96,11 @@ def main() -> None:
     for capacity in (512, 2048, 4096):
         for name, pack in (("best fit", best_fit), ("concatenated", concatenated)):
             print(row(name, pack(documents, lengths, capacity), lengths, capacity))
+    languages = np.unique(table["language"].to_numpy(), return_inverse=True)[1]
+    for capacity in (512, 2048, 4096):
+        groups = [np.flatnonzero(languages == i) for i in range(languages.max() + 1)]
+        plan = joined([best_fit(group, lengths[group], capacity) for group in groups])
+        print(row(f"best fit, {len(groups)} languages apart", plan, lengths, capacity))
     drawn = np.random.default_rng(0).choice(lengths, MILLION)
     print(f"\n{MILLION:,} documents drawn from these, {drawn.sum():,} tokens:")
     for name, pack in (("best fit", best_fit), ("concatenated", concatenated)):

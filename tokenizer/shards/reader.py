@@ -57,8 +57,11 @@ class ShardSet:
 
     ``num_documents``, ``num_tokens``; ``document_offsets`` int64[num_documents+1], documents' borders in tokens;
     ``languages``, ``domains``, ``sources``: the names that ``meta`` numbers; ``manifest``; ``fingerprint``.
-    ``location``: the directory or URL. Pickles as it, so workers of any start method open it anew.
+    ``location``: the directory or URL, as which it pickles, so that workers of any start method open it anew;
+    ``fetches``: whether ``prefetch`` has something to do.
     """
+
+    fetches = False
 
     def __init__(self, location: str, manifest: dict[str, Any]) -> None:
         self.location = location

@@ -48,6 +48,8 @@ def open_remote(url: str, cache: str | Path, cache_bytes: int) -> RemoteShardSet
 class RemoteShardSet(ShardSet):
     """A ``ShardSet`` whose files are fetched when they are needed, or before, after ``prefetch``."""
 
+    fetches = True
+
     def __init__(self, url: str, cache: FileCache, manifest: dict[str, Any]) -> None:
         self._cache, self._folder = cache, manifest["fingerprint"]
         self._pool: ThreadPoolExecutor | None = None

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.data.permutation import permute_many, round_keys
+from trainer.data.permutation import permute, round_keys
 
 BLOCK = 2048
 _BITS = 32
@@ -55,7 +55,7 @@ class Mixture:
         stage, inside = self._stage(number)
         before = _counts(self._ends[stage], inside)
         sizes = _counts(self._ends[stage], inside + 1) - before
-        slots = permute_many(np.arange(BLOCK), BLOCK, round_keys(self._seed, number, "block"))
+        slots = permute(np.arange(BLOCK), BLOCK, round_keys(self._seed, number, "block"))
         source = np.repeat(np.arange(len(sizes)), sizes)[slots]
         count = np.empty(BLOCK, np.int64)
         grouped = np.argsort(source, kind="stable")

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from tokenizer.shards.reader import ShardSet
 from trainer.data.mixture import BLOCK, Mixture, Stage
 from trainer.data.packing import PACKINGS, joined
-from trainer.data.permutation import permute_many, round_keys
-from trainer.data.windows import Samples, end_of_text, read_windows
+from trainer.data.permutation import permute, round_keys
+from trainer.data.windows import Samples, end_of_text, pieces_of, read_windows
 
 Integers = NDArray[np.int64]
 _RECENT_BLOCKS = 4
@@ -81,15 +81,18 @@ class SampleStream:
 
     def prefetch(self, samples: Integers | Sequence[int]) -> None:
         """Have these samples' blocks fetched in the background, where the shards are remote."""
-        windows = self.windows(samples)
-        piece = np.concatenate([np.arange(self.plan.bounds[w], self.plan.bounds[w + 1]) for w in windows])
+        if not self.shards.fetches:
+            return
+        _, piece = pieces_of(self.plan, self.windows(samples))
         begin = self.shards.document_offsets[self.plan.document[piece]] + self.plan.start[piece]
         self.shards.prefetch(begin, begin + self.plan.length[piece])
 
     def windows(self, samples: Integers | Sequence[int]) -> Integers:
-        """The window of ``plan`` that each sample shows: int64[B]."""
+        """The window of ``plan`` that each sample shows: int64[B]. Raises IndexError below sample 0."""
         number, place = np.divmod(np.asarray(samples, np.int64), BLOCK)
-        if (number == number[0]).all():
+        if len(number) and number.min() < 0:
+            raise IndexError(f"samples count from 0; there is none of number {np.min(samples)}")
+        if len(number) and number[0] == number[-1] and (number == number[0]).all():
             return self._block_windows(int(number[0]))[place]
         windows = np.empty(len(number), np.int64)
         for block in np.unique(number).tolist():
@@ -109,7 +112,7 @@ class SampleStream:
                 for epoch in np.unique(epochs).tolist():
                     chosen = epochs == epoch
                     keys = round_keys(self.seed, epoch, f"source {self.sources[source]}")
-                    windows[rows[chosen]] = first + permute_many(places[chosen], int(size), keys)
+                    windows[rows[chosen]] = first + permute(places[chosen], int(size), keys)
             self._recent[block] = windows
             for old in list(self._recent)[:-_RECENT_BLOCKS]:
                 del self._recent[old]

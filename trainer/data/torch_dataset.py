@@ -75,9 +75,10 @@ class SampleDataset(IterableDataset[Arrays]):
         # A DataLoader takes batches from its workers in turn, so worker w of W has every W-th.
         stride = worker.num_workers if worker else 1
         step = self._first_step + (worker.id if worker else 0)
+        for ahead in range(self._prefetch):
+            self._stream.prefetch(self._samples(step + ahead * stride))
         while True:
-            for ahead in range(1, self._prefetch + 1):
-                self._stream.prefetch(self._samples(step + ahead * stride))
+            self._stream.prefetch(self._samples(step + self._prefetch * stride))
             yield as_tensors(self._stream.read(self._samples(step)))
             step += stride
 

@@ -50,10 +50,7 @@ def read_windows(shards: ShardSet, plan: Plan, windows: Integers, sequence_lengt
         ShardDamaged: a block they lie in does not match its checksum; names shard, block and bytes.
         ValueError: a token is not in the tokenizer's vocabulary; names its document and place.
     """
-    first = plan.bounds[windows]
-    count = plan.bounds[windows + 1] - first
-    row = np.repeat(np.arange(len(windows)), count)
-    piece = np.arange(len(row)) + (first - np.cumsum(count) + count)[row]
+    row, piece = pieces_of(plan, windows)
     document, start, length = plan.document[piece], plan.start[piece], plan.length[piece]
     begin = shards.document_offsets[document] + start
     led = start > 0  # the token before the piece is the document's own
@@ -68,6 +65,14 @@ def read_windows(shards: ShardSet, plan: Plan, windows: Integers, sequence_lengt
     ends = begin + length == shards.document_offsets[document + 1]
     return Samples(tokens, labels, positions, ids, cu_seqlens[:used], row, document, length, meta["language"],
                    meta["domain"], np.where(ends, meta["utf8_bytes"], 0).astype(np.int64))  # fmt: skip
+
+
+def pieces_of(plan: Plan, windows: Integers) -> tuple[Integers, Integers]:
+    """The pieces of these windows, window by window: place of the window and number in the plan, int64[pieces] each."""
+    first = plan.bounds[windows]
+    count = plan.bounds[windows + 1] - first
+    row = np.repeat(np.arange(len(windows)), count)
+    return row, np.arange(len(row)) + (first - np.cumsum(count) + count)[row]
 
 
 def end_of_text(shards: ShardSet) -> int:

@@ -162,6 +162,13 @@ def test_a_state_of_something_else_is_refused_with_the_difference(shards, corpus
         stream.resume({**state, "tokenizer": "another"})
 
 
+def test_no_samples_are_an_empty_batch_and_none_lie_before_0(shards):
+    stream = SampleStream(shards, 64)
+    assert stream.read([]).tokens.shape == (0, 64)
+    with pytest.raises(IndexError, match="samples count from 0; there is none of number -1"):
+        stream.read([3, -1])
+
+
 def test_settings_that_make_no_sense_are_named(shards, shards_of):
     with pytest.raises(ValueError, match="packing is one of"):
         SampleStream(shards, 64, packing="first_fit")
