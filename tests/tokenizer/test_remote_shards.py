@@ -271,29 +271,52 @@ def test_many_blocks_do_not_use_up_file_descriptors(web: FaultyServer, dataset: 
     assert not [path for path in opened if ".bin" in path]
 
 
-def test_ctrl_c_leaves_no_half_files(web: FaultyServer, tmp_path: Path) -> None:
-    """A reader is interrupted while blocks are on their way: it ends by the interrupt, and only whole files stay."""
+READ_FOR_EVER = {
+    "a reader": """
+while True:
+    shards.prefetch(np.array([0]), np.array([shards.num_tokens]))
+    shards.read(0, shards.num_tokens)
+""",
+    "a loader's workers": """
+from trainer.data.samples import SampleStream
+from trainer.data.torch_dataset import SampleDataset, data_loader
+shards.manifest["tokenizer"]["special_tokens"]["<|endoftext|>"] = 0
+for batch in data_loader(SampleDataset(SampleStream(shards, 2048), 4), workers=2):
+    pass
+""",
+}
+
+
+@pytest.mark.parametrize("loop", READ_FOR_EVER.values(), ids=READ_FOR_EVER.keys())
+def test_ctrl_c_leaves_no_process_and_no_half_file(loop: str, web: FaultyServer, tmp_path: Path) -> None:
+    """Interrupted while blocks are on their way, as by a terminal: the whole group ends, and only whole files stay."""
     web.faults = lambda number: "slow" if number else None
     code = f"""
+import numpy as np
 from tokenizer.shards.reader import open_shards
 shards = open_shards({web.url!r}, cache={str(tmp_path / "cache")!r})
 shards.read(0, 5)
 print("reading", flush=True)
-while True:
-    shards.prefetch(__import__("numpy").array([0]), __import__("numpy").array([shards.num_tokens]))
-    shards.read(0, shards.num_tokens)
-"""
+{loop}"""
     environment = os.environ | {"TMPDIR": str(tmp_path / "tmp")}
     (tmp_path / "tmp").mkdir()
     with subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        start_new_session=True,
     ) as process:
         assert process.stdout is not None and process.stderr is not None
         assert process.stdout.readline() == "reading\n"
-        time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
-        assert "KeyboardInterrupt" in process.stderr.read()
+        while len(web.fetched) < 3:  # some blocks are under way
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGINT)
+        assert "KeyboardInterrupt" in process.stderr.read()  # which ends when all who could write to it have
     assert process.returncode != 0
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
     sizes = {(tmp_path / "cache" / name).stat().st_size for name in files_of(tmp_path / "cache") if ".bin/" in name}
     assert sizes and sizes <= {BLOCK_BYTES, (5_000 * 135 * 4) % BLOCK_BYTES}
     assert not [path for path in tmp_path.rglob(f"*{storage.TEMPORARY_MARK}*")]

@@ -64,11 +64,9 @@ class SampleStream:
         self.shards, self.sequence_length, self.seed, self.packing = shards, sequence_length, seed, packing
         names, number = _sources(shards, by)
         lengths = np.diff(shards.document_offsets)
-        plans = {}
-        for i, name in enumerate(names):
-            documents = np.flatnonzero((number == i) & (lengths > 0))
-            if len(documents):
-                plans[name] = PACKINGS[packing](documents, lengths[documents], sequence_length)
+        grouped = np.split(np.argsort(number, kind="stable"), np.cumsum(np.bincount(number))[:-1])
+        plans = {name: PACKINGS[packing](documents, lengths[documents], sequence_length)
+                 for name, documents in zip(names, grouped, strict=True) if lengths[documents].any()}  # fmt: skip
         self.sources, self.plan = list(plans), joined(list(plans.values()))
         self.first_window = np.cumsum([0] + [plan.windows for plan in plans.values()], dtype=np.int64)
         own = {name: float(plan.windows) for name, plan in plans.items()}
