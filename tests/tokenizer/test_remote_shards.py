@@ -20,9 +20,9 @@ import pytest
 pytest.importorskip("moto.server", reason="moto is part of the extra 'dev'")
 
 import pyarrow.fs as pafs  # noqa: E402
-from moto.server import ThreadedMotoServer  # noqa: E402
 
 from curation import storage  # noqa: E402
+from tests.object_store import environment, moto_server  # noqa: E402
 from tests.tokenizer.conftest import Dataset, make_dataset  # noqa: E402
 from tests.tokenizer.faulty_server import FAULTS, FaultyServer, of_folder, of_server, running  # noqa: E402
 from tokenizer.shards import remote  # noqa: E402
@@ -59,24 +59,15 @@ def web(folder: Path) -> Iterator[FaultyServer]:
 
 @pytest.fixture(scope="module")
 def moto() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with moto_server() as url:
+        yield url
 
 
 @pytest.fixture
 def s3(moto: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, FaultyServer]]:
     """URL of the dataset in a bucket, and the faulty server between it and us."""
     with running(FaultyServer(of_server(moto))) as server:
-        for name, value in {
-            "AWS_ENDPOINT_URL_S3": server.url,
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_EC2_METADATA_DISABLED": "true",
-        }.items():
+        for name, value in environment(server.url).items():
             monkeypatch.setenv(name, value)
         name = f"bucket-{uuid.uuid4().hex}"
         bucket = pafs.S3FileSystem(endpoint_override=moto, region="us-east-1", allow_bucket_creation=True)

@@ -25,6 +25,14 @@ def _pointer(typing_context: Any, address: Any) -> Any:
 
 
 @njit
+def _shard_of(position: int, shard_starts: Integers, guess: int) -> int:
+    """The shard that holds the token at ``position``; quick where the guess is right."""
+    if shard_starts[guess] <= position < shard_starts[guess + 1]:
+        return guess
+    return int(np.searchsorted(shard_starts, position, side="right")) - 1
+
+
+@njit
 def gather(
     addresses: NDArray[np.uint64],
     shard_starts: Integers,
@@ -52,8 +60,7 @@ def gather(
     for i in range(len(starts)):
         position = starts[i]
         while position < stops[i]:
-            if not shard_starts[shard] <= position < shard_starts[shard + 1]:
-                shard = np.searchsorted(shard_starts, position, side="right") - 1
+            shard = _shard_of(position, shard_starts, shard)
             place = position - shard_starts[shard]
             address = addresses[first_blocks[shard] + place // block_tokens]
             if address == 0:
@@ -90,8 +97,7 @@ def unread_blocks(
     for i in range(len(starts)):
         position = starts[i]
         while position < stops[i]:
-            if not shard_starts[shard] <= position < shard_starts[shard + 1]:
-                shard = np.searchsorted(shard_starts, position, side="right") - 1
+            shard = _shard_of(position, shard_starts, shard)
             place = position - shard_starts[shard]
             block = first_blocks[shard] + place // block_tokens
             if addresses[block] == 0:

@@ -1,6 +1,7 @@
 """A sample is a function of its number: whoever reads it, from wherever a run goes on, and whatever was read before."""
 
 import json
+import pickle
 import random
 import subprocess
 import sys
@@ -160,6 +161,11 @@ def test_a_state_of_something_else_is_refused_with_the_difference(shards, corpus
             other.resume(state)
     with pytest.raises(ValueError, match='tokenizer: "another" -> "bytes"'):
         stream.resume({**state, "tokenizer": "another"})
+
+
+def test_a_stream_pickles_for_workers_that_are_spawned(shards):
+    stream = SampleStream(shards, 64, seed=3)
+    assert_equal(pickle.loads(pickle.dumps(stream)).read([9, 5000]), stream.read([9, 5000]))
 
 
 def test_no_samples_are_an_empty_batch_and_none_lie_before_0(shards):
