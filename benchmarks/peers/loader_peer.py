@@ -23,12 +23,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import islice, repeat
 from pathlib import Path
+from threading import Timer
 
 import numpy as np
 
 T, BATCH, SEED = 2048, 16, 7
 END, VOCABULARY = 0, 65_537  # ids that `loader_against_peers.py` writes
 TRIAL_SECONDS = 90
+END_MARK = b"\nthe end of the epoch: "
 Batches = Iterator[tuple[object, ...]]
 
 
@@ -250,48 +252,52 @@ def read(tool: str, folder: str, samples: int) -> dict[str, float]:
     return {"cpu": time.process_time() - cpu, "wall": time.perf_counter() - wall, "tokens": count * T}
 
 
-def epoch(tool: str, folder: str) -> list[bytes]:
-    """A digest of the tokens and labels of each batch of an epoch."""
-    return [
-        b"".join(hashlib.sha256(np.ascontiguousarray(part)).digest() for part in batch[:2])
-        for batch in READERS[tool](folder)
-    ]
+def epoch(tool: str, folder: str) -> tuple[list[bytes], str]:
+    """A digest of the tokens and labels of each batch, and how the epoch ended: "", an error, "crash" or "hangs".
 
-
-def outcome(tool: str, folder: str, clean: list[bytes]) -> str:
-    """How an epoch over the files as they are now ends, in a process of its own, as some tools crash or hang."""
+    In a process of its own, as some tools crash or hang, and none can be forked once it has threads.
+    """
     source, sink = os.pipe()
     child = os.fork()
     if child == 0:
-        try:
-            seen: list[bytes] = []
-            for batch in READERS[tool](folder):
-                seen.append(b"".join(hashlib.sha256(np.ascontiguousarray(part)).digest() for part in batch[:2]))
-                if seen[-1] != clean[min(len(seen), len(clean)) - 1]:
-                    break
-            wrong = seen != clean[: len(seen)]
-            said = "wrong tokens" if wrong else "nothing" if len(seen) == len(clean) else "short epoch"
-        except BaseException as error:
-            said = "reported" if isinstance(error, Exception) else "stopped"
-        os.write(sink, said.encode())
+        ended = ""
+        with os.fdopen(sink, "wb") as file:
+            try:
+                for batch in READERS[tool](folder):
+                    for part in batch[:2]:
+                        file.write(hashlib.sha256(np.ascontiguousarray(part)).digest())
+            except Exception as error:
+                ended = repr(error)
+            file.write(END_MARK + ended.encode())
         os._exit(0)
     os.close(sink)
-    deadline = time.time() + TRIAL_SECONDS
-    while os.waitpid(child, os.WNOHANG) == (0, 0):
-        if time.time() > deadline:
-            os.kill(child, 9)
-            os.waitpid(child, 0)
-            return "hangs"
-        time.sleep(0.002)
-    with os.fdopen(source) as file:
-        return file.read() or "crash"
+    killer = Timer(TRIAL_SECONDS, os.kill, (child, 9))
+    killer.start()
+    with os.fdopen(source, "rb") as file:
+        said, mark, ended = file.read().partition(END_MARK)
+    killer.cancel()
+    signal = os.waitpid(child, 0)[1]
+    digests = [said[i : i + 64] for i in range(0, len(said), 64)]
+    return digests, ended.decode() if mark else "hangs" if signal == 9 else "crash"
+
+
+def outcome(tool: str, folder: str, clean: list[bytes]) -> str:
+    """What an epoch over the files as they are now comes to."""
+    digests, ended = epoch(tool, folder)
+    if digests != clean[: len(digests)]:
+        return "wrong tokens"
+    if ended:
+        return ended if ended in ("hangs", "crash") else "reported"
+    return "nothing" if len(digests) == len(clean) else "short epoch"
 
 
 def damage(tool: str, folder: str, kind: str, trials: int) -> dict[str, int]:
     """How many epochs ended in which way, after one bit each was flipped, or up to 4,096 bytes cut off a file."""
     files = sorted(path for path in Path(folder).glob(FILES[tool]) if path.is_file())
     drawn, found = np.random.default_rng(SEED), Counter[str]()
-    clean = epoch(tool, folder)
+    clean, ended = epoch(tool, folder)
+    if ended or outcome(tool, folder, clean) != "nothing":
+        raise RuntimeError(f"{tool} does not read undamaged files twice alike: {ended}")
     weights = np.array([path.stat().st_size for path in files], float)
     for _ in range(trials):
         path = files[drawn.choice(len(files), p=weights / weights.sum() if kind == "flip" else None)]

@@ -167,6 +167,18 @@ def test_a_missing_dataset_or_cache_is_said_at_once(web: FaultyServer, s3: tuple
         open_shards(web.url, cache=tmp_path, cache_bytes=1000)
 
 
+def test_a_missing_shard_is_named(dataset: Dataset, tmp_path: Path) -> None:
+    dataset.write(tmp_path / "served", shards=2)
+    (tmp_path / "served" / "train-00001.bin").unlink()
+    with running(FaultyServer(of_folder(tmp_path / "served"))) as server:
+        shards = open_shards(server.url, cache=tmp_path / "cache")
+        with pytest.raises(FileNotFoundError, match=r"train-00001\.bin: HTTP Error 404"):
+            shards.read(0, shards.num_tokens)
+        (tmp_path / "served" / "train-00000.idx").unlink()
+        with pytest.raises(FileNotFoundError, match=r"train-00000\.idx: HTTP Error 404"):
+            open_shards(server.url, cache=tmp_path / "another cache")
+
+
 def test_the_cache_keeps_to_its_size_and_reading_goes_on(
     web: FaultyServer, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -144,11 +144,10 @@ class RemoteShardSet(ShardSet):
             return f"{url} does not match its sha256 in the manifest: copy or write the shard again."
 
         for _ in range(ATTEMPTS):
+            path = self._cache.get(name, lambda: read_with_retries(url, 0, expected["bytes"], problem))
             try:
-                data = self._cache.get(name, lambda: read_with_retries(url, 0, expected["bytes"], problem)).read_bytes()
+                data = path.read_bytes()
             except FileNotFoundError:
-                if not storage.exists(url):
-                    raise
                 continue  # removed from the cache before it was read
             if not problem(data):
                 return data
