@@ -310,6 +310,7 @@ class Train(Strict):
     sequence_length: int = Field(default=256, ge=8)
     packing: Literal["best_fit", "concatenate"] = "best_fit"  # of documents into sequences
     mixture: list[MixtureStage] | None = None  # each source's share of the shards by default
+    mixture_by: list[Literal["language", "domain", "source"]] = ["language", "domain"]  # what tells sources apart
     workers: int = Field(default=0, ge=0)  # processes that read ahead
     batch_size: int = Field(default=8, ge=1)
     steps: int = Field(default=200, ge=1)

@@ -94,6 +94,7 @@ def _train(run: Run, cache: str, model: str) -> None:
         sequence_length=recipe.sequence_length,
         packing=recipe.packing,
         mixture=mixture,
+        mixture_by=tuple(recipe.mixture_by),
         workers=recipe.workers,
         batch_size=recipe.batch_size,
         steps=recipe.steps,

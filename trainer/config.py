@@ -38,6 +38,7 @@ class TrainConfig:
         packing: how documents fill the rows, `best_fit` or `concatenate` (`trainer.data.packing`).
         mixture: weights of sources, such as "en/web", from given samples on (`trainer.data.mixture`); None gives each
             source the share it has of the shards.
+        mixture_by: fields of documents that tell sources apart: language, domain, source; () for one source.
         workers: processes that read ahead; 0 reads between steps.
         evaluate_every, checkpoint_every: in steps; 0 means only after the last one.
         evaluate_documents: how many validation documents, evenly spaced, the evaluations during the run score; None
@@ -65,6 +66,7 @@ class TrainConfig:
     seed: int = 0
     packing: str = "best_fit"
     mixture: tuple[Stage, ...] | None = None
+    mixture_by: tuple[str, ...] = ("language", "domain")
     workers: int = 0
     evaluate_every: int = 0
     evaluate_documents: int | None = None

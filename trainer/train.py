@@ -90,7 +90,9 @@ def train(
         FloatingPointError: if loss or gradients stop being finite.
     """
     config = _fit_to_tokenizer(config, train_source, validation_source)
-    stream = SampleStream(train_source, config.sequence_length, config.seed, config.packing, config.mixture)
+    stream = SampleStream(
+        train_source, config.sequence_length, config.seed, config.packing, config.mixture, config.mixture_by
+    )
     return _run(config, stream, validation_source, Path(directory))
 
 

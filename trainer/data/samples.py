@@ -50,7 +50,7 @@ class SampleStream:
             packing: ``best_fit`` or ``concatenate``, see `trainer.data.packing`.
             stages: weights of sources from given samples on; by default each source has the share of its windows.
             by: what makes a source: fields of the document records (language, domain, source); their values joined by
-                ``/`` are its name.
+                ``/`` are its name. Without any, all documents are the source "all".
 
         Raises:
             ValueError: no tokens or end-of-text token, an unknown packing, or stages that do not fit
@@ -177,6 +177,8 @@ def _sources(shards: ShardSet, by: Sequence[str]) -> tuple[list[str], Integers]:
         key = key << 16 | shards.meta[field].astype(np.int64)
     present, number = np.unique(key, return_inverse=True)
     shifts = [16 * (len(by) - 1 - i) for i in range(len(by))]
+    if not by:
+        return ["all"], key
     names = ["/".join(tables[field][int(value) >> shift & 0xFFFF] for field, shift in zip(by, shifts, strict=True))
              for value in present]  # fmt: skip
     return names, number.astype(np.int64)

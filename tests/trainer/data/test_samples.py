@@ -163,6 +163,15 @@ def test_a_state_of_something_else_is_refused_with_the_difference(shards, corpus
         stream.resume({**state, "tokenizer": "another"})
 
 
+def test_sources_are_told_apart_by_the_fields_asked_for(shards):
+    sources = {by: SampleStream(shards, 64, by=by).sources for by in [("language", "domain"), ("domain",), ()]}
+    assert sources == {
+        ("language", "domain"): ["en/code", "en/web", "ru/code", "ru/web", "th/code", "th/web"],
+        ("domain",): ["code", "web"],
+        (): ["all"],
+    }
+
+
 def test_a_stream_pickles_for_workers_that_are_spawned(shards):
     stream = SampleStream(shards, 64, seed=3)
     assert_equal(pickle.loads(pickle.dumps(stream)).read([9, 5000]), stream.read([9, 5000]))
