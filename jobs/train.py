@@ -79,8 +79,7 @@ def _train(run: Run, cache: str, model: str) -> None:
     recipe = run.recipe.train
     stages = recipe.mixture or []
     mixture = tuple(Stage(stage.from_step * recipe.batch_size, stage.weights) for stage in stages) or None
-    shards = run.path("shards").removeprefix("file://")
-    train_source, validation_source = (open_shards(f"{shards}/{split}", cache) for split in ("train", "validation"))
+    train_source, validation_source = (open_shards(run.path("shards", name), cache) for name in ("train", "validation"))
     config = TrainConfig(
         model=Qwen2Config(
             vocab_size=train_source.manifest["tokenizer"]["vocabulary_size"],

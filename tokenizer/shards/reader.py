@@ -45,11 +45,12 @@ def open_shards(
         if cache is None:
             raise ValueError(f"{directory} is remote: give a local folder as cache")
         return open_remote(str(directory), cache, cache_bytes)
+    directory = str(directory).removeprefix("file://")
     manifest = load_manifest(directory)
     problems = [problem for shard in manifest["shards"] for problem in _size_problems(Path(directory), shard)]
     if problems:
         raise ShardDamaged("; ".join(problems) + ": copy or write these shards again.")
-    return ShardSet(str(directory), manifest)
+    return ShardSet(directory, manifest)
 
 
 class ShardSet:

@@ -20,7 +20,7 @@ from trainer.data.permutation import permute, round_keys
 
 BLOCK = 2048
 _BITS = 32
-"""Binary places of a share of a block, and of the van der Corput sequence; it starts again after 2^32 blocks."""
+"""Binary places of a share of a block, and of the van der Corput sequence: enough for 2^32 blocks."""
 Integers = NDArray[np.int64]
 
 
