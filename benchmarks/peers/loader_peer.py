@@ -11,6 +11,7 @@ labels, and whatever else the tool makes of document borders: see each function.
 from __future__ import annotations
 
 import hashlib
+import importlib
 import importlib.machinery
 import json
 import os
@@ -236,6 +237,8 @@ FILES = {
     "litdata": "litdata/*.bin", "grain": "grain/*",
 }  # fmt: skip
 """What each tool reads, to be damaged: all of ours; of the others the files with tokens, and Megatron's index."""
+MODULES = {"megatron": "megatron.core.datasets.gpt_dataset", "olmo-core": "olmo_core.data.numpy_dataset"}
+"""What takes long to import and may be before a fork."""
 PREPARE = {"mosaicml-streaming": prepare_mds, "litdata": prepare_litdata, "grain": prepare_grain}
 
 
@@ -295,6 +298,11 @@ def damage(tool: str, folder: str, kind: str, trials: int) -> dict[str, int]:
     """How many epochs ended in which way, after one bit each was flipped, or up to 4,096 bytes cut off a file."""
     files = sorted(path for path in Path(folder).glob(FILES[tool]) if path.is_file())
     drawn, found = np.random.default_rng(SEED), Counter[str]()
+    if tool == "ours":  # starts no threads: read here once, so that not every process has to load compiled code
+        for _ in ours(folder):
+            pass
+    elif tool in MODULES:
+        importlib.import_module(MODULES[tool])
     clean, ended = epoch(tool, folder)
     if ended or outcome(tool, folder, clean) != "nothing":
         raise RuntimeError(f"{tool} does not read undamaged files twice alike: {ended}")

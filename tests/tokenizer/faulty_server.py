@@ -34,7 +34,8 @@ class FaultyServer(ThreadingHTTPServer):
     def next_fault(self, request: str) -> str | None:
         with self._lock:
             self.fetched.append(request)
-            return self.faults(len(self.fetched) - 1)
+            number = len(self.fetched) - 1
+        return self.faults(number)
 
 
 class _Handler(BaseHTTPRequestHandler):
