@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import multiprocessing
 import os
 import pickle
@@ -338,3 +339,19 @@ def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
     cache.get("data/a", lambda: bytes(600))
     assert FileCache(tmp_path, 1000).get("data/b", lambda: bytes(600)).exists()
     assert not (tmp_path / "data" / "a").exists(), "the older file made room"
+
+
+def test_a_lock_is_free_again_although_a_process_was_forked_under_it(tmp_path: Path) -> None:
+    """As a DataLoader's workers are, while threads fetch: the child holds the file open, not the lock."""
+    cache = FileCache(tmp_path, 1000)
+    with cache._locked("usage"):
+        child = os.fork()
+        if child == 0:
+            signal.pause()
+            os._exit(0)
+    try:
+        with (tmp_path / ".locks" / "usage").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)

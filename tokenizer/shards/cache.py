@@ -99,7 +99,10 @@ class FileCache:
         """Alone among all threads and processes; the system frees the lock of a process that dies."""
         with (self.directory / ".locks" / name).open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+            try:
+                yield
+            finally:
+                fcntl.flock(file, fcntl.LOCK_UN)  # closing would not do, while a process forked meanwhile has it open
 
 
 def _remove_if_abandoned(path: Path) -> None:
