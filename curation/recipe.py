@@ -291,6 +291,13 @@ class Shards(Strict):
         return self
 
 
+class MixtureStage(Strict):
+    """Weights of sources, such as ``en/web``, from a step on; a source without one has weight 0."""
+
+    from_step: int = Field(ge=0)  # times batch_size a multiple of 2,048 samples
+    weights: dict[str, float] = Field(min_length=1)
+
+
 class Train(Strict):
     """The reference model and its training; sizes are Hugging Face's Qwen2Config fields."""
 
@@ -300,6 +307,10 @@ class Train(Strict):
     num_attention_heads: int = Field(default=4, ge=1)
     num_key_value_heads: int = Field(default=2, ge=1)
     sequence_length: int = Field(default=256, ge=8)
+    packing: Literal["best_fit", "concatenate"] = "best_fit"  # of documents into sequences
+    mixture: list[MixtureStage] | None = None  # each source's share of the shards by default
+    mixture_by: list[Literal["language", "domain", "source"]] = ["language", "domain"]  # what tells sources apart
+    workers: int = Field(default=0, ge=0)  # processes that read ahead
     batch_size: int = Field(default=8, ge=1)
     steps: int = Field(default=200, ge=1)
     learning_rate: float = Field(default=3e-3, gt=0)

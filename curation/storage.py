@@ -1,4 +1,4 @@
-"""Files by path or URL (local, ``s3://``, ``gs://``): list, read, and publish atomically.
+"""Files by path or URL (local, ``s3://``, ``gs://``; reading also ``http://``): list, read, and publish atomically.
 
 Every output is built whole in a local temporary file and then appears under its final name in one step: a rename on a
 local disk, a single upload on an object store. A half-written file is never visible under a final name.
@@ -11,6 +11,8 @@ import hashlib
 import os
 import posixpath
 import tempfile
+import urllib.error
+import urllib.request
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +23,7 @@ import pyarrow.fs as pafs
 
 TEMPORARY_MARK = ".tmp-"
 COPY_BYTES = 8 << 20
+HTTP_SECONDS = 60
 
 
 def is_remote(url: str) -> bool:
@@ -37,6 +40,9 @@ def _remote_filesystem(scheme_and_bucket: str) -> pafs.FileSystem:
             endpoint_override=endpoint, region=os.environ.get("AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION")
         )
     return pafs.FileSystem.from_uri(scheme_and_bucket)[0]
+
+
+os.register_at_fork(after_in_child=_remote_filesystem.cache_clear)  # a client's threads and sockets are its process's
 
 
 def resolve(url: str) -> tuple[pafs.FileSystem, str]:
@@ -92,11 +98,26 @@ def _matches(path: list[str], pattern: list[str]) -> bool:
 
 def read_bytes(url: str, start: int = 0, length: int | None = None) -> bytes:
     """Bytes ``[start, start + length)`` of the file (to its end by default)."""
+    if url.startswith(("http://", "https://")):
+        return _read_http(url, start, length)
     filesystem, path = resolve(url)
     with filesystem.open_input_file(path) as file:
         file.seek(start)
         data: bytes = file.read(length)
     return data
+
+
+def _read_http(url: str, start: int, length: int | None) -> bytes:
+    stop = None if length is None else start + length
+    asked = {"Range": f"bytes={start}-{'' if stop is None else stop - 1}"} if start or stop is not None else {}
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=asked), timeout=HTTP_SECONDS) as response:
+            data: bytes = response.read()
+            return data if response.status == 206 else data[start:stop]  # a server may send all of the file
+    except urllib.error.HTTPError as error:
+        if error.code in (403, 404, 410):
+            raise FileNotFoundError(f"{url}: {error}") from error
+        raise
 
 
 def read_text(url: str) -> str:

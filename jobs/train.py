@@ -13,8 +13,8 @@ from jobs.run_context import JobError, Run
 from tokenizer.export import copy_beside_model
 from tokenizer.shards.reader import ShardDamaged, open_shards
 
-VERSION = 1
-FREE = {"device", "checkpoint_every", "evaluate_every"}
+VERSION = 2
+FREE = {"device", "checkpoint_every", "evaluate_every", "workers"}
 """Settings that do not change the model."""
 
 
@@ -43,11 +43,10 @@ def train(run: Run, sharded: Job) -> Job:
     except ModuleNotFoundError as error:
         raise JobError("job train needs PyTorch: pip install 'glotmill[train]'") from error
     with tempfile.TemporaryDirectory(prefix="glotmill-") as local:
-        shards = storage.download_folder(run.path("shards"), f"{local}/shards")
         model = f"{local}/model" if storage.is_remote(run.output) else job.path("model")
         try:
-            _train(run, shards, model)
-        except (ShardDamaged, ValueError, FloatingPointError) as error:
+            _train(run, f"{local}/shards", model)
+        except (ShardDamaged, ValueError, FloatingPointError, ConnectionError) as error:
             raise JobError(f"train: {error}") from error
         if storage.is_remote(run.output):
             storage.publish_folder(model, job.path("model"))
@@ -55,6 +54,7 @@ def train(run: Run, sharded: Job) -> Job:
     job.mark_done()
     evaluation = json.loads(storage.read_text(job.path("model", "evaluation.json")))
     progress.say(f"{job.name:<16} {bits_per_byte(evaluation)} on the validation shards")
+    progress.say(f"{job.name:<16} {tokens_by_language(evaluation)}")
     return job
 
 
@@ -63,13 +63,23 @@ def bits_per_byte(evaluation: dict[str, Any]) -> str:
     return f"{micro:.3f} bits per byte, {macro:.3f} on average over {languages} languages"
 
 
-def _train(run: Run, shards: str, model: str) -> None:
+def tokens_by_language(evaluation: dict[str, Any]) -> str:
+    """The tokens that the model learned from, the languages with the most first."""
+    tokens: dict[str, int] = evaluation["training_tokens"]
+    total, falling = sum(tokens.values()), sorted(tokens.items(), key=lambda item: -item[1])
+    return f"learned {total:,} tokens: " + ", ".join(f"{name} {count / total:.1%}" for name, count in falling)
+
+
+def _train(run: Run, cache: str, model: str) -> None:
+    from trainer.data.mixture import Stage
     from trainer.model import Qwen2Config
     from trainer.train import TrainConfig
     from trainer.train import train as steps
 
     recipe = run.recipe.train
-    train_source, validation_source = open_shards(f"{shards}/train"), open_shards(f"{shards}/validation")
+    stages = recipe.mixture or []
+    mixture = tuple(Stage(stage.from_step * recipe.batch_size, stage.weights) for stage in stages) or None
+    train_source, validation_source = (open_shards(run.path("shards", name), cache) for name in ("train", "validation"))
     config = TrainConfig(
         model=Qwen2Config(
             vocab_size=train_source.manifest["tokenizer"]["vocabulary_size"],
@@ -81,6 +91,10 @@ def _train(run: Run, shards: str, model: str) -> None:
             tie_word_embeddings=True,
         ),
         sequence_length=recipe.sequence_length,
+        packing=recipe.packing,
+        mixture=mixture,
+        mixture_by=tuple(recipe.mixture_by),
+        workers=recipe.workers,
         batch_size=recipe.batch_size,
         steps=recipe.steps,
         learning_rate=recipe.learning_rate,

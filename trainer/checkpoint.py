@@ -4,7 +4,8 @@ A checkpoint is a directory `step-00000010/` with
 
     model.safetensors        the weights, under Hugging Face's names
     optimizer.safetensors    AdamW's state, as `<weight name>/<exp_avg | exp_avg_sq | step>`
-    state.json               step, tokens, configuration, dataset fingerprints, random state, checksums of the others
+    state.json               step, tokens by language, samples, configuration, fingerprints of the data, random state,
+                             checksums of the other two
 
 It is written under a temporary name, flushed to disk and renamed, so a directory with this name is always complete.
 """
@@ -61,10 +62,15 @@ class RunIdentity:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run has come: finished steps, and tokens those steps saw."""
+    """How far a run has come: finished steps, tokens those steps learned by language, and `SampleStream.state`."""
 
     step: int
-    tokens: int
+    tokens_by_language: Mapping[str, int]
+    samples: Mapping[str, Any]
+
+    @property
+    def tokens(self) -> int:
+        return sum(self.tokens_by_language.values())
 
 
 def save_checkpoint(
@@ -88,7 +94,8 @@ def save_checkpoint(
     save_file(_optimizer_tensors(model, optimizer), temporary / _OPTIMIZER)
     state = {
         "step": progress.step,
-        "tokens": progress.tokens,
+        "tokens_by_language": dict(progress.tokens_by_language),
+        "samples": dict(progress.samples),
         "config": identity.config,
         "config_hash": identity.config_hash,
         "fingerprints": dict(identity.fingerprints),
@@ -140,7 +147,7 @@ def load_checkpoint(path: Path, model: Qwen2, optimizer: torch.optim.Optimizer, 
     _load_optimizer(model, optimizer, load_file(path / _OPTIMIZER))
     random_state = bytearray(base64.b64decode(state["random_state"]))
     torch.set_rng_state(torch.frombuffer(random_state, dtype=torch.uint8))
-    return Progress(state["step"], state["tokens"])
+    return Progress(state["step"], state["tokens_by_language"], state["samples"])
 
 
 def save_pretrained(model: Qwen2, directory: Path) -> None:

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import torch
 
+from trainer.data.mixture import Stage
 from trainer.model import Qwen2Config
 from trainer.optimizer import Schedule, ScheduleShape
 
@@ -16,6 +17,8 @@ _FREE_SETTINGS = (
     "checkpoint_every",
     "keep_checkpoints",
     "device",
+    "workers",
+    "mixture",  # its past is compared with the checkpoint's by SampleStream.resume, its future may change
 )
 
 
@@ -32,6 +35,11 @@ class TrainConfig:
             `final_learning_rate_fraction` are explained at `trainer.optimizer.Schedule`.
         gradient_clip: largest Euclidean norm of all gradients together.
         seed: initial weights and order of windows.
+        packing: how documents fill the rows, `best_fit` or `concatenate` (`trainer.data.packing`).
+        mixture: weights of sources, such as "en/web", from given samples on (`trainer.data.mixture`); None gives each
+            source the share it has of the shards.
+        mixture_by: fields of documents that tell sources apart: language, domain, source; () for one source.
+        workers: processes that read ahead; 0 reads between steps.
         evaluate_every, checkpoint_every: in steps; 0 means only after the last one.
         evaluate_documents: how many validation documents, evenly spaced, the evaluations during the run score; None
             means all. The final evaluation always scores all.
@@ -56,6 +64,10 @@ class TrainConfig:
     weight_decay: float = 0.1
     gradient_clip: float = 1.0
     seed: int = 0
+    packing: str = "best_fit"
+    mixture: tuple[Stage, ...] | None = None
+    mixture_by: tuple[str, ...] = ("language", "domain")
+    workers: int = 0
     evaluate_every: int = 0
     evaluate_documents: int | None = None
     checkpoint_every: int = 0
@@ -70,7 +82,7 @@ class TrainConfig:
         for name in ("learning_rate", "gradient_clip"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"TrainConfig.{name} must be greater than 0, not {getattr(self, name)}")
-        for name in ("weight_decay", "evaluate_every", "checkpoint_every"):
+        for name in ("weight_decay", "evaluate_every", "checkpoint_every", "workers"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"TrainConfig.{name} must be at least 0, not {getattr(self, name)}")
         if self.evaluate_documents is not None and self.evaluate_documents < 1:

@@ -19,7 +19,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from trainer.data.loader import IGNORED, Batch, TokenSource, evaluation_batches
+from tokenizer.shards.reader import ShardSet
+from trainer.data.evaluation import evaluation_batches
+from trainer.data.torch_dataset import Batch
+from trainer.data.windows import IGNORED
 
 LanguageModel = Callable[[Tensor, Tensor, Tensor], Tensor]
 
@@ -82,11 +85,10 @@ class Evaluation:
 @torch.no_grad()
 def evaluate(
     model: LanguageModel,
-    source: TokenSource,
+    source: ShardSet,
     *,
     sequence_length: int,
     rows: int,
-    vocab_size: int,
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
     documents: Sequence[int] | None = None,
@@ -101,14 +103,15 @@ def evaluate(
         documents: document numbers to score; None scores all.
 
     Raises:
-        ValueError: if there is nothing to score, a group of documents has no bytes, or a token is out of range.
+        ValueError: if there is nothing to score, a group of documents has no bytes, or a token is not in the
+            vocabulary.
     """
     device = torch.device(device)
     chosen = np.arange(source.num_documents) if documents is None else np.asarray(documents, dtype=np.int64)
     if not chosen.size:
         raise ValueError("the validation shards hold no documents, so there is nothing to evaluate")
     nats = np.zeros(source.num_documents)
-    for batch, owners in evaluation_batches(source, chosen.tolist(), sequence_length, rows, vocab_size):
+    for batch, owners in evaluation_batches(source, chosen, sequence_length, rows):
         losses = _token_losses(model, batch.to(device), dtype)
         scored = owners >= 0
         np.add.at(nats, owners[scored], losses[scored])

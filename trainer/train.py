@@ -17,16 +17,19 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tokenizer.shards.reader import ShardSet
 from trainer.checkpoint import (
+    CheckpointError,
     Progress,
     RunIdentity,
     list_checkpoints,
@@ -38,7 +41,9 @@ from trainer.checkpoint import (
     write_json,
 )
 from trainer.config import TrainConfig
-from trainer.data.loader import IGNORED, Batch, TokenSource, Windows, end_of_text
+from trainer.data.samples import SampleStream
+from trainer.data.torch_dataset import Arrays, Batch, SampleDataset, data_loader
+from trainer.data.windows import IGNORED, end_of_text
 from trainer.evaluate import Evaluation, autocast, evaluate
 from trainer.model import Qwen2
 from trainer.optimizer import build_optimizer
@@ -54,9 +59,9 @@ class StepMetrics:
         step: steps finished, so 1 after the first.
         loss: mean nats per label, before the step's update.
         gradient_norm: before clipping.
-        tokens: seen since the run began.
+        tokens: learned since the run began, which is labels: padding is none.
         tokens_per_second: of this step, without evaluation and checkpoint.
-        validation: `Evaluation.to_dict()` on the steps that evaluate.
+        tokens_by_language, validation: on the steps that evaluate, `tokens` by language and `Evaluation.to_dict()`.
     """
 
     step: int
@@ -65,11 +70,12 @@ class StepMetrics:
     learning_rate: float
     tokens: int
     tokens_per_second: float
+    tokens_by_language: dict[str, int] | None = None
     validation: dict[str, Any] | None = None
 
 
 def train(
-    config: TrainConfig, train_source: TokenSource, validation_source: TokenSource, directory: str | Path
+    config: TrainConfig, train_source: ShardSet, validation_source: ShardSet, directory: str | Path
 ) -> Iterator[StepMetrics]:
     """Trains, or continues the run found in `directory`.
 
@@ -78,36 +84,43 @@ def train(
     final model and its evaluation; a finished run yields nothing and writes both again.
 
     Raises:
-        ValueError: if shards and model do not fit together, or a token is outside the vocabulary.
-        CheckpointError: if `directory` holds a run with another configuration or other data.
+        ValueError: if shards, mixture and model do not fit together, or a token is outside the vocabulary.
+        CheckpointError: if `directory` holds a run with another configuration, other data or other past weights.
+        ShardDamaged: if a block that a step reads does not match its checksum.
         FloatingPointError: if loss or gradients stop being finite.
     """
     config = _fit_to_tokenizer(config, train_source, validation_source)
-    windows = Windows(train_source, config.sequence_length, config.seed, config.model.vocab_size)
-    return _run(config, windows, validation_source, Path(directory))
+    stream = SampleStream(
+        train_source, config.sequence_length, config.seed, config.packing, config.mixture, config.mixture_by
+    )
+    return _run(config, stream, validation_source, Path(directory))
 
 
-def _run(config: TrainConfig, windows: Windows, validation: TokenSource, directory: Path) -> Iterator[StepMetrics]:
+def _run(config: TrainConfig, stream: SampleStream, validation: ShardSet, directory: Path) -> Iterator[StepMetrics]:
     device = choose_device(config.device)
     torch.manual_seed(config.seed)
     model = Qwen2(config.model).initialize(config.seed).to(device)
     optimizer = build_optimizer(model, config.learning_rate, config.weight_decay)
-    identity = RunIdentity(config.identity(), _fingerprints(windows.source, validation))
+    identity = RunIdentity(config.identity(), _fingerprints(stream.shards, validation))
     checkpoints = directory / "checkpoints"
-    progress = _resume(checkpoints, model, optimizer, identity)
+    progress = _resume(checkpoints, model, optimizer, identity, stream)
     _truncate_metrics(directory / "metrics.jsonl", progress.step)
 
+    dataset = SampleDataset(stream, config.batch_size, first_step=progress.step)
+    batches = iter(data_loader(dataset, config.workers))
     with (directory / "metrics.jsonl").open("a", encoding="utf-8") as log:
         for step in range(progress.step, config.steps):
             begun = time.perf_counter()
             learning_rate = config.learning_rate_schedule.learning_rate(step)
-            batch = windows.batch(step * config.batch_size, config.batch_size)
+            arrays = next(batches)
+            batch = Batch.of(arrays)
             loss, gradient_norm = update(model, optimizer, batch, config, learning_rate)
             seconds = time.perf_counter() - begun
 
-            progress = Progress(step + 1, progress.tokens + batch.tokens.numel())
-            evaluation = None
-            if _is_due(config.evaluate_every, progress.step):
+            seen = _add_languages(progress.tokens_by_language, arrays, stream.shards.languages)
+            progress = Progress(step + 1, seen, stream.state((step + 1) * config.batch_size))
+            evaluation, due = None, _is_due(config.evaluate_every, progress.step)
+            if due:
                 evaluation = _evaluate(model, config, validation, config.evaluate_documents).to_dict()
             metrics = StepMetrics(
                 step=progress.step,
@@ -115,7 +128,8 @@ def _run(config: TrainConfig, windows: Windows, validation: TokenSource, directo
                 gradient_norm=gradient_norm,
                 learning_rate=learning_rate,
                 tokens=progress.tokens,
-                tokens_per_second=batch.tokens.numel() / seconds,
+                tokens_per_second=batch.num_labels / seconds,
+                tokens_by_language=seen if due else None,
                 validation=evaluation,
             )
             _append(log, metrics)
@@ -126,7 +140,11 @@ def _run(config: TrainConfig, windows: Windows, validation: TokenSource, directo
 
     final = _evaluate(model, config, validation, None).to_dict()
     save_pretrained(model, directory)
-    details = {"steps": config.steps, "sequence_length": config.sequence_length}
+    details = {
+        "steps": config.steps,
+        "sequence_length": config.sequence_length,
+        "training_tokens": progress.tokens_by_language,
+    }
     write_json(directory / "evaluation.json", {**final, **details, "fingerprints": dict(identity.fingerprints)})
 
 
@@ -187,7 +205,7 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def _fit_to_tokenizer(config: TrainConfig, train_source: TokenSource, validation: TokenSource) -> TrainConfig:
+def _fit_to_tokenizer(config: TrainConfig, train_source: ShardSet, validation: ShardSet) -> TrainConfig:
     """Checks both sources against each other and the model; names `<|endoftext|>` in the model's configuration."""
     tokenizer, other = train_source.manifest["tokenizer"], validation.manifest["tokenizer"]
     if tokenizer["fingerprint"] != other["fingerprint"]:
@@ -206,7 +224,7 @@ def _fit_to_tokenizer(config: TrainConfig, train_source: TokenSource, validation
     return replace(config, model=replace(model, bos_token_id=bos, eos_token_id=eos))
 
 
-def _fingerprints(train_source: TokenSource, validation: TokenSource) -> dict[str, str]:
+def _fingerprints(train_source: ShardSet, validation: ShardSet) -> dict[str, str]:
     return {
         "train": train_source.fingerprint,
         "validation": validation.fingerprint,
@@ -214,25 +232,40 @@ def _fingerprints(train_source: TokenSource, validation: TokenSource) -> dict[st
     }
 
 
-def _evaluate(model: Qwen2, config: TrainConfig, source: TokenSource, limit: int | None) -> Evaluation:
+def _evaluate(model: Qwen2, config: TrainConfig, source: ShardSet, limit: int | None) -> Evaluation:
     count = source.num_documents if limit is None else min(limit, source.num_documents)
     return evaluate(
         model,
         source,
         sequence_length=config.sequence_length,
         rows=config.micro_batch_size,
-        vocab_size=config.model.vocab_size,
         device=next(model.parameters()).device,
         dtype=config.torch_dtype,
         documents=[index * source.num_documents // count for index in range(count)],
     )
 
 
-def _resume(checkpoints: Path, model: Qwen2, optimizer: torch.optim.Optimizer, identity: RunIdentity) -> Progress:
+def _add_languages(before: Mapping[str, int], arrays: Arrays, languages: Sequence[str]) -> dict[str, int]:
+    """Tokens by language, with those of a batch's pieces added; languages without any are left out."""
+    counts = np.bincount(arrays["language"].numpy(), arrays["length"].numpy(), len(languages)).astype(np.int64)
+    totals = {name: before.get(name, 0) + int(count) for name, count in zip(languages, counts, strict=True)}
+    return {name: total for name, total in totals.items() if total}
+
+
+def _resume(
+    checkpoints: Path, model: Qwen2, optimizer: torch.optim.Optimizer, identity: RunIdentity, stream: SampleStream
+) -> Progress:
     checkpoints.mkdir(parents=True, exist_ok=True)
     remove_unfinished(checkpoints)
     complete = list_checkpoints(checkpoints)
-    return load_checkpoint(complete[-1], model, optimizer, identity) if complete else Progress(0, 0)
+    if not complete:
+        return Progress(0, {}, stream.state(0))
+    progress = load_checkpoint(complete[-1], model, optimizer, identity)
+    try:
+        stream.resume(progress.samples)
+    except ValueError as error:
+        raise CheckpointError(f"{complete[-1]} cannot be continued: {error}") from error
+    return progress
 
 
 def _is_due(every: int, step: int) -> bool:

@@ -15,13 +15,12 @@ import pytest
 
 pytest.importorskip("moto.server", reason="moto is part of the extra 'dev'")
 
-from moto.server import ThreadedMotoServer  # noqa: E402
-
 from curation import dataset, storage  # noqa: E402
 from curation.readers.units import PlanError, plan_units  # noqa: E402
 from curation.recipe import load_recipe  # noqa: E402
 from jobs import pipeline  # noqa: E402
 from jobs.run_context import JobError, Run  # noqa: E402
+from tests.object_store import environment, moto_server  # noqa: E402
 
 DATASETS = ("documents", "signals", "duplicates", "decisions", "curated", "rejected")
 LAYOUTS = ("megatron", "datatrove", "olmo", "torchtitan", "mds", "litdata", "parquet", "jsonl")
@@ -29,23 +28,14 @@ LAYOUTS = ("megatron", "datatrove", "olmo", "torchtitan", "mds", "litdata", "par
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with moto_server() as url:
+        yield url
 
 
 @pytest.fixture
 def bucket(server: str, monkeypatch) -> Iterator[str]:
     """URL of an empty bucket of this test's own."""
-    for name, value in {
-        "AWS_ENDPOINT_URL_S3": server,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }.items():
+    for name, value in environment(server).items():
         monkeypatch.setenv(name, value)
     storage._remote_filesystem.cache_clear()
     name = f"bucket-{uuid.uuid4().hex}"

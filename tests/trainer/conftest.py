@@ -1,102 +1,79 @@
-"""Shards held in memory, a byte-level tokenizer for them, and tiny models."""
+"""Small shards on disk, a byte-level tokenizer for them, and tiny models."""
 
-import hashlib
 import random
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
+from tokenizer.shards.format import META_DTYPE  # noqa: E402
+from tokenizer.shards.reader import ShardSet, open_shards  # noqa: E402
+from tokenizer.shards.writer import write_manifest, write_shard  # noqa: E402
 from trainer.config import TrainConfig  # noqa: E402
 from trainer.model import Qwen2Config  # noqa: E402
 
 END = 256  # <|endoftext|> of the byte-level tokenizer
-META = np.dtype(
-    [("language", "u2"), ("domain", "u2"), ("source", "u2"), ("utf8_bytes", "u8"), ("address", "u8"), ("hash", "V16")]
-)
+Document = tuple[str, str, Sequence[int], int]  # language, domain, tokens, UTF-8 bytes
 
 
-@dataclass(frozen=True)
-class MemorySource:
-    """A `TokenSource` without files: documents are (language, domain, tokens, UTF-8 bytes)."""
-
-    documents: tuple[tuple[str, str, tuple[int, ...], int], ...]
-    vocab_size: int = END + 1
-    end_of_text: int = END
-
-    @property
-    def languages(self) -> list[str]:
-        return sorted({language for language, _, _, _ in self.documents})
-
-    @property
-    def domains(self) -> list[str]:
-        return sorted({domain for _, domain, _, _ in self.documents})
-
-    @property
-    def num_documents(self) -> int:
-        return len(self.documents)
-
-    @property
-    def num_tokens(self) -> int:
-        return int(self.document_offsets[-1])
-
-    @property
-    def document_offsets(self) -> np.ndarray:
-        return np.cumsum([0, *(len(tokens) for _, _, tokens, _ in self.documents)], dtype=np.int64)
-
-    @property
-    def meta(self) -> np.ndarray:
-        records = np.zeros(self.num_documents, dtype=META)
-        for record, (language, domain, _, size) in zip(records, self.documents, strict=True):
-            record["language"] = self.languages.index(language)
-            record["domain"] = self.domains.index(domain)
+def write_documents(
+    directory: Path, documents: Sequence[Document], vocab_size: int = END + 1, end_of_text: int | None = END, parts=2
+) -> ShardSet:
+    """The documents as a token dataset of `parts` shards."""
+    languages = sorted({language for language, _, _, _ in documents})
+    domains = sorted({domain for _, domain, _, _ in documents})
+    records = []
+    for part in range(parts):
+        first, last = (len(documents) * i // parts for i in (part, part + 1))
+        meta = np.zeros(last - first, META_DTYPE)
+        chosen = documents[first:last]
+        for record, (language, domain, _, size) in zip(meta, chosen, strict=True):
+            record["language"], record["domain"] = languages.index(language), domains.index(domain)
             record["utf8_bytes"] = size
-        return records
-
-    @property
-    def fingerprint(self) -> str:
-        return hashlib.sha256(repr(self.documents).encode()).hexdigest()[:16]
-
-    @property
-    def manifest(self) -> dict[str, Any]:
-        special = {"<|endoftext|>": self.end_of_text}
-        return {"tokenizer": {"fingerprint": "bytes", "vocabulary_size": self.vocab_size, "special_tokens": special}}
-
-    def read(self, start: int, stop: int) -> np.ndarray:
-        tokens = np.concatenate([np.array(tokens, dtype=np.uint32) for _, _, tokens, _ in self.documents])
-        return tokens[start:stop]
+        offsets = np.cumsum([0, *(len(tokens) for _, _, tokens, _ in chosen)], dtype=np.int64)
+        tokens = np.array([token for _, _, tokens, _ in chosen for token in tokens], np.uint32)
+        records.append(write_shard(directory, f"part-{part}", tokens, offsets, meta))
+    special = {} if end_of_text is None else {"<|endoftext|>": end_of_text}
+    tokenizer = {"fingerprint": "bytes", "vocabulary_size": vocab_size, "special_tokens": special}
+    tables = {"languages": languages, "domains": domains, "sources": ["test"]}
+    write_manifest(directory, records, tokenizer=tokenizer, **tables, recipe={}, parents=[])
+    return open_shards(directory)
 
 
 def as_bytes(text: str) -> tuple[int, ...]:
     return (*text.encode(), END)
 
 
-@pytest.fixture
-def source_of():
-    """Makes a source from (language, domain, text) triples, one byte per token."""
+@pytest.fixture(scope="session")
+def shards_of(tmp_path_factory) -> Callable[..., ShardSet]:
+    """Makes a dataset from (language, domain, tokens, UTF-8 bytes) documents; options as `write_documents`."""
 
-    def make(*documents: tuple[str, str, str]) -> MemorySource:
-        return MemorySource(
-            tuple((language, domain, as_bytes(text), len(text.encode())) for language, domain, text in documents)
+    def make(documents: Sequence[Document], **options) -> ShardSet:
+        return write_documents(tmp_path_factory.mktemp("shards"), documents, **options)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def source_of(shards_of) -> Callable[..., ShardSet]:
+    """Makes a dataset from (language, domain, text) triples, one byte per token."""
+
+    def make(*documents: tuple[str, str, str]) -> ShardSet:
+        return shards_of(
+            [(language, domain, as_bytes(text), len(text.encode())) for language, domain, text in documents]
         )
 
     return make
 
 
 @pytest.fixture(scope="session")
-def memory_source():
-    """The class itself, for sources with another tokenizer."""
-    return MemorySource
+def corpus(source_of) -> Callable[[int, int], ShardSet]:
+    """Makes a dataset of `count` random documents in three languages and two domains."""
 
-
-@pytest.fixture
-def corpus(source_of):
-    """Makes a source of `count` random documents in three languages and two domains."""
-
-    def make(count: int, seed: int) -> MemorySource:
+    def make(count: int, seed: int) -> ShardSet:
         generator = random.Random(seed)
         words = {"en": ["the ", "mill ", "turns "], "ru": ["мельница ", "и "], "th": ["โรงสี", "ข้าว"]}
         documents = []

@@ -9,7 +9,10 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from trainer.checkpoint import CheckpointError, list_checkpoints, load_pretrained  # noqa: E402
-from trainer.data.loader import IGNORED, Batch, Windows  # noqa: E402
+from trainer.data.mixture import BLOCK, Stage  # noqa: E402
+from trainer.data.samples import SampleStream  # noqa: E402
+from trainer.data.torch_dataset import Batch, as_tensors  # noqa: E402
+from trainer.data.windows import IGNORED  # noqa: E402
 from trainer.model import Qwen2  # noqa: E402
 from trainer.train import accumulate_gradients, train  # noqa: E402
 
@@ -29,13 +32,15 @@ def test_a_run_learns_and_leaves_a_model_that_loads(tiny_run, sources, tmp_path)
     assert [entry.step for entry in metrics] == logged_steps(tmp_path) == list(range(1, 61))
     assert metrics[0].loss == pytest.approx(5.56, abs=0.05)  # ln 260: an untrained model knows nothing
     assert metrics[-1].loss < 3.5
-    assert metrics[-1].tokens == 60 * 4 * 24
+    assert 0.9 * 60 * 4 * 24 < metrics[-1].tokens <= 60 * 4 * 24  # all but the padding
+    assert sum(metrics[-1].tokens_by_language.values()) == metrics[-1].tokens
     assert [entry.step for entry in metrics if entry.validation] == list(range(5, 61, 5))
 
     evaluation = json.loads((tmp_path / "evaluation.json").read_text())
     assert set(evaluation["languages"]) == {"en", "ru", "th"} and set(evaluation["domains"]) <= {"web", "code"}
     assert evaluation["documents"] == 9
-    assert evaluation["bytes"] == sum(size for _, _, _, size in sources[1].documents)
+    assert evaluation["training_tokens"] == metrics[-1].tokens_by_language
+    assert evaluation["bytes"] == int(sources[1].meta["utf8_bytes"].sum())
     assert evaluation["macro"] < metrics[4].validation["macro"]
     model = load_pretrained(tmp_path)
     assert model.config == dataclasses.replace(config.model, bos_token_id=256, eos_token_id=256)
@@ -45,8 +50,9 @@ def test_each_step_sees_its_own_samples(tiny_run, sources, tmp_path):
     """With a learning rate that moves nothing, each loss is the initial model's on the samples of that step."""
     config = dataclasses.replace(tiny_run, learning_rate=1e-30)
     model = Qwen2(config.model).initialize(config.seed)
-    windows = Windows(sources[0], config.sequence_length, config.seed, config.model.vocab_size)
-    expected = [accumulate_gradients(model, windows.batch(4 * step, 4), config) for step in range(10)]
+    stream = SampleStream(sources[0], config.sequence_length, config.seed)
+    batches = [Batch.of(as_tensors(stream.read(range(4 * step, 4 * step + 4)))) for step in range(10)]
+    expected = [accumulate_gradients(model, batch, config) for batch in batches]
     assert [entry.loss for entry in train(config, *sources, tmp_path)] == expected
     assert len(set(expected)) == 10
 
@@ -109,6 +115,34 @@ def test_accumulated_runs_agree(tiny_run, sources, tmp_path):
     whole = [entry.loss for entry in train(tiny_run, *sources, tmp_path / "1")]
     config = dataclasses.replace(tiny_run, gradient_accumulation=4)
     assert [entry.loss for entry in train(config, *sources, tmp_path / "4")] == pytest.approx(whole, rel=1e-4)
+
+
+def test_workers_that_read_ahead_change_nothing(tiny_run, sources, tmp_path):
+    expected = [entry.loss for entry in train(tiny_run, *sources, tmp_path / "0")]
+    config = dataclasses.replace(tiny_run, workers=2)
+    first = [entry.loss for entry in itertools.islice(train(config, *sources, tmp_path / "2"), 5)]
+    rest = [entry.loss for entry in train(dataclasses.replace(tiny_run, workers=1), *sources, tmp_path / "2")]
+    assert first + rest == expected
+
+
+def test_later_weights_may_change_past_ones_may_not(tiny_run, sources, tmp_path):
+    """2,048 samples of all sources, then Russian alone; continued in the second part with its weights kept or not."""
+    names = SampleStream(sources[0], 24).sources
+    even, russian = {name: 1.0 for name in names}, {"ru/web": 1.0, "ru/code": 1.0}
+    stages = (Stage(0, even), Stage(BLOCK, russian))
+    config = dataclasses.replace(
+        tiny_run, batch_size=256, steps=10, checkpoint_every=1, evaluate_every=1, mixture=stages
+    )
+    metrics = list(itertools.islice(train(config, *sources, tmp_path), 8))
+    assert len(metrics[-1].tokens_by_language) == 3
+    (ninth,) = itertools.islice(train(config, *sources, tmp_path), 1)
+    added = {name: count - metrics[-1].tokens_by_language[name] for name, count in ninth.tokens_by_language.items()}
+    assert added["ru"] > 0 and added["en"] == added["th"] == 0
+    changed = dataclasses.replace(config, mixture=(*stages, Stage(2 * BLOCK, even)))
+    assert next(train(changed, *sources, tmp_path)).step == 10
+    changed = dataclasses.replace(config, mixture=(Stage(0, russian), *stages[1:]))
+    with pytest.raises(CheckpointError, match=r"cannot be continued: the samples differ[^$]*stages: "):
+        next(train(changed, *sources, tmp_path))
 
 
 def test_bfloat16_runs_stay_close_to_float32(tiny_run, sources, tmp_path):

@@ -12,6 +12,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
+from curation import storage
 from tokenizer.shards.format import (
     BLOCK_BYTES,
     META_DTYPE,
@@ -22,15 +23,34 @@ from tokenizer.shards.format import (
     load_manifest,
     parse_index,
 )
+from tokenizer.shards.gather import gather, unread_blocks
+
+DEFAULT_CACHE_BYTES = 64 << 30
 
 
-def open_shards(directory: str | Path) -> ShardSet:
-    """The token dataset in ``directory``.
+def open_shards(
+    directory: str | Path, cache: str | Path | None = None, cache_bytes: int = DEFAULT_CACHE_BYTES
+) -> ShardSet:
+    """The token dataset in ``directory``, or at a URL: ``s3://``, ``gs://``, ``http://``, ``https://``.
 
-    Checks the manifest, the size of every file and the checksum of every index; the tokens are checked when read.
-    Raises FileNotFoundError without a manifest and ShardDamaged, naming file and sizes, for what does not match it.
+    Checks the manifest, the size of every file and the checksum of every index; the tokens are checked when read. What
+    is at a URL is fetched by blocks of 1 MiB into the folder ``cache``, which any number of processes and datasets may
+    share, and which keeps the ``cache_bytes`` touched last.
+    Raises FileNotFoundError without a manifest and ShardDamaged, naming file and sizes, for what does not match it;
+    ValueError for a URL without a cache; ConnectionError when a server does not answer after several attempts.
     """
-    return ShardSet(Path(directory), load_manifest(directory))
+    if storage.is_remote(str(directory)):
+        from tokenizer.shards.remote import open_remote  # which builds on this module
+
+        if cache is None:
+            raise ValueError(f"{directory} is remote: give a local folder as cache")
+        return open_remote(str(directory), cache, cache_bytes)
+    directory = str(directory).removeprefix("file://")
+    manifest = load_manifest(directory)
+    problems = [problem for shard in manifest["shards"] for problem in _size_problems(Path(directory), shard)]
+    if problems:
+        raise ShardDamaged("; ".join(problems) + ": copy or write these shards again.")
+    return ShardSet(directory, manifest)
 
 
 class ShardSet:
@@ -38,11 +58,14 @@ class ShardSet:
 
     ``num_documents``, ``num_tokens``; ``document_offsets`` int64[num_documents+1], documents' borders in tokens;
     ``languages``, ``domains``, ``sources``: the names that ``meta`` numbers; ``manifest``; ``fingerprint``.
-    Pickles as its directory, so workers of any start method open it anew.
+    ``location``: the directory or URL, as which it pickles, so that workers of any start method open it anew;
+    ``fetches``: whether ``prefetch`` has something to do.
     """
 
-    def __init__(self, directory: Path, manifest: dict[str, Any]) -> None:
-        self.directory = directory
+    fetches = False
+
+    def __init__(self, location: str, manifest: dict[str, Any]) -> None:
+        self.location = location
         self.manifest = manifest
         self.fingerprint: str = manifest["fingerprint"]
         self.num_documents: int = manifest["documents"]
@@ -51,37 +74,42 @@ class ShardSet:
         self.domains: list[str] = manifest["domains"]
         self.sources: list[str] = manifest["sources"]
         self._dtype = TOKEN_DTYPES[manifest["dtype"]]
-        problems = [problem for shard in manifest["shards"] for problem in _size_problems(directory, shard)]
-        if problems:
-            raise ShardDamaged("; ".join(problems) + ": copy or write these shards again.")
         shards = manifest["shards"]
         self._starts = np.cumsum([0] + [shard["tokens"] for shard in shards], dtype=np.int64)
+        self._first_blocks = np.cumsum([0] + [len(shard["blocks"]) for shard in shards], dtype=np.int64)
         self.document_offsets = np.zeros(self.num_documents + 1, np.int64)
         np.cumsum(np.concatenate([self._lengths(shard) for shard in shards]), out=self.document_offsets[1:])
-        self._maps: list[NDArray[Any] | None] = [None] * len(shards)
-        self._verified = [np.zeros(len(shard["blocks"]), np.bool_) for shard in shards]
+        self._files: dict[int, NDArray[Any]] = {}  # memory maps by shard number
+        self._addresses = np.zeros(self._first_blocks[-1], np.uint64)  # of each verified block; 0 before
 
-    def __reduce__(self) -> tuple[Callable[[Path], ShardSet], tuple[Path]]:
-        return open_shards, (self.directory,)
+    def __reduce__(self) -> tuple[Callable[..., ShardSet], tuple[Any, ...]]:
+        return open_shards, (self.location,)
 
     def read(self, start: int, stop: int) -> NDArray[np.uint32]:
         """Tokens ``start`` to ``stop`` (exclusive) of the whole dataset, a new uint32[stop-start].
 
         Raises IndexError outside the dataset, and ShardDamaged (shard, block, byte range) when a touched block does
-        not match its checksum: no token of such a block is ever returned.
+        not match its checksum: no token of such a block is ever returned. A block is verified when first touched.
         """
-        if not 0 <= start <= stop <= self.num_tokens:
-            raise IndexError(f"Tokens {start:,} to {stop:,} are not within the dataset's {self.num_tokens:,} tokens.")
-        result = np.empty(stop - start, np.uint32)
-        shard = int(np.searchsorted(self._starts, start, side="right")) - 1
-        position = start
-        while position < stop:
-            first, end = int(self._starts[shard]), int(self._starts[shard + 1])
-            upto = min(stop, end)
-            if upto > position:
-                result[position - start : upto - start] = self._read_shard(shard, position - first, upto - first)
-            position, shard = upto, shard + 1
-        return result
+        return self.gather(np.array([start]), np.array([stop]))
+
+    def gather(self, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> NDArray[np.uint32]:
+        """The tokens of many ranges [starts, stops), int64[n] each, one range after the other, in a new uint32 array.
+
+        Raises as ``read``.
+        """
+        if len(starts) and not (starts.min() >= 0 and (starts <= stops).all() and stops.max() <= self.num_tokens):
+            wrong = int(np.flatnonzero((starts < 0) | (starts > stops) | (stops > self.num_tokens))[0])
+            raise IndexError(f"Tokens {starts[wrong]:,} to {stops[wrong]:,} are not within the dataset's "
+                             f"{self.num_tokens:,} tokens.")  # fmt: skip
+        out = np.empty(int((stops - starts).sum()), np.uint32)
+        layout, step = (self._starts, self._first_blocks), BLOCK_BYTES // self._dtype.itemsize
+        while not gather(self._addresses, *layout, step, self._dtype.itemsize, starts, stops, out):
+            self._load(unread_blocks(self._addresses, *layout, step, starts, stops))
+        return out
+
+    def prefetch(self, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> None:
+        """Have the blocks of these ranges fetched in the background: the system does so for files on a local disk."""
 
     def document(self, i: int) -> NDArray[np.uint32]:
         """The tokens of document ``i``, a new uint32 array. Raises as ``read``."""
@@ -101,34 +129,36 @@ class ShardSet:
 
     def _checked(self, shard: dict[str, Any], suffix: str) -> bytes:
         """The bytes of one of a shard's small files, or ShardDamaged."""
-        path = self.directory / f"{shard['name']}.{suffix}"
+        path = Path(self.location, f"{shard['name']}.{suffix}")
         data = path.read_bytes()
         if hashlib.sha256(data).hexdigest() != shard["files"][suffix]["sha256"]:
             raise ShardDamaged(f"{path} does not match its sha256 in the manifest: copy or write the shard again.")
         return data
 
-    def _read_shard(self, shard: int, start: int, stop: int) -> NDArray[Any]:
-        """Verified tokens of one shard (a view of its memory map)."""
-        tokens = self._maps[shard]
-        if tokens is None:
-            path = self.directory / f"{self.manifest['shards'][shard]['name']}.bin"
-            tokens = self._maps[shard] = np.memmap(path, self._dtype, mode="r")
-        size = self._dtype.itemsize
-        for block in range(start * size // BLOCK_BYTES, (stop * size - 1) // BLOCK_BYTES + 1):
-            if not self._verified[shard][block]:
-                self._verify_block(shard, block, tokens)
-        return tokens[start:stop]
+    def _load(self, blocks: NDArray[np.int64]) -> None:
+        """Verify these blocks and note where they lie in memory, or raise ShardDamaged."""
+        shards = np.searchsorted(self._first_blocks, blocks, side="right") - 1
+        for shard, number in zip(shards.tolist(), blocks.tolist(), strict=True):
+            if shard not in self._files:
+                path = Path(self.location, f"{self.manifest['shards'][shard]['name']}.bin")
+                self._files[shard] = np.memmap(path, np.uint8, mode="r")
+            block = number - int(self._first_blocks[shard])
+            data = self._files[shard][block * BLOCK_BYTES : (block + 1) * BLOCK_BYTES]
+            problem = self._block_problem(shard, block, data)
+            if problem:
+                raise ShardDamaged(problem)
+            self._addresses[number] = data.ctypes.data
 
-    def _verify_block(self, shard: int, block: int, tokens: NDArray[Any]) -> None:
-        step = BLOCK_BYTES // self._dtype.itemsize
-        data = tokens[block * step : (block + 1) * step]
+    def _block_problem(self, shard: int, block: int, data: NDArray[np.uint8]) -> str:
+        """What is wrong with these bytes as a block, or ""."""
         record = self.manifest["shards"][shard]
-        if xxhash.xxh3_64_hexdigest(data.tobytes()) != record["blocks"][block]:
-            raise ShardDamaged(
-                f"{self.directory / record['name']}.bin: block {block}, bytes {_byte_range(block, record)}, does not "
-                "match its checksum: copy or write the shard again."
-            )
-        self._verified[shard][block] = True
+        if xxhash.xxh3_64_hexdigest(data.data) == record["blocks"][block]:
+            return ""
+        path = storage.join(self.location, f"{record['name']}.bin")
+        return (
+            f"{path}: block {block}, bytes {_byte_range(block, record)}, does not match its checksum: copy or write "
+            "the shard again."
+        )
 
 
 def verify(directory: str | Path) -> list[str]:
