@@ -33,6 +33,8 @@ from tokenizer.shards.writer import write_manifest, write_shard
 VERSION = 2
 DECIDING = ("seed", "inputs", "annotate", "scores", "dedup", "select", "tokenizer", "shards")
 """Sections of the recipe that shards depend on."""
+TOKENS_A_WORKER = 100_000_000
+"""About what is merged and written in the two seconds that a worker needs to start."""
 TEXT_BYTES_A_TOKEN = 3.0
 """About; only how finely the sizes of shards are balanced depends on it."""
 
@@ -49,11 +51,17 @@ class Task:
 
 @dataclass(frozen=True)
 class Plan:
-    """All shards, and the files of each split's runs."""
+    """All shards, the files of each split's runs, and the tokens of each split."""
 
     fences: int
     runs: dict[str, list[str]]
+    tokens: dict[str, int]
     tasks: list[Task]
+
+    @property
+    def shards_a_worker(self) -> int:
+        """So many shards are worth starting another worker for."""
+        return max(1, len(self.tasks) * TOKENS_A_WORKER // max(1, sum(self.tokens.values())))
 
 
 def shard_job(run: Run, selected: Job, tokenizer: Job) -> Job:
@@ -114,7 +122,7 @@ def shard(run: Run, selected: Job, tokenizer: Job) -> Job:
     units = encode(run, encoded, curated, fences)
     plan = plan_shards(run, encoded, units, fences)
     step = WriteShard(job, plan, run.recipe.shards.dtype)
-    for_each_part(run, job, list(range(len(plan.tasks))), lambda: beam.ParDo(step))
+    for_each_part(run, job, list(range(len(plan.tasks))), lambda: beam.ParDo(step), plan.shards_a_worker)
     _write_manifests(run, job, info, curated)
     job.mark_done()
     _remove_runs(encoded)
@@ -134,7 +142,7 @@ def plan_shards(run: Run, encoded: Job, units: Sequence[int], fences: int) -> Pl
         JobError: a split that the recipe asks for has no document.
     """
     settings = run.recipe.shards
-    plan = Plan(fences, {}, [])
+    plan = Plan(fences, {}, {}, [])
     for split in SPLITS if settings.test_fraction else SPLITS[:2]:
         files = [run_file(encoded, unit, split) for unit in units if split in encoded.record(unit)["runs"]]
         if not files:
@@ -145,7 +153,7 @@ def plan_shards(run: Run, encoded: Job, units: Sequence[int], fences: int) -> Pl
         tokens = np.zeros(fences + 1, np.int64)
         for file in files:
             tokens += runs.read_fences(file, fences)["tokens"].astype(np.int64)
-        plan.runs[split] = files
+        plan.runs[split], plan.tokens[split] = files, int(tokens[-1])
         for number, (first, stop) in enumerate(runs.cut(tokens, settings.shard_tokens)):
             plan.tasks.append(Task(split, f"shard-{number:05d}", first, stop))
     return plan
