@@ -32,20 +32,17 @@ def frozen(array: np.ndarray) -> np.ndarray:
 @inline
 def decode(data: Any, i: Any) -> Any:  # pragma: no cover - compiled
     """Code point at byte ``i`` of valid UTF-8, and the index of the next one."""
-    # Unsigned indices are not asked whether they count from the end.
-    first = np.int64(data[np.uint64(i)])
+    first = np.int64(data[np.uint64(i)])  # an unsigned index is not asked whether it counts from the end
     if first < 0x80:
         return first, i + 1
+    second = np.int64(data[np.uint64(i + 1)]) & 0x3F
     if first < 0xE0:
-        return ((first & 0x1F) << 6) | (np.int64(data[np.uint64(i + 1)]) & 0x3F), i + 2
+        return ((first & 0x1F) << 6) | second, i + 2
+    third = np.int64(data[np.uint64(i + 2)]) & 0x3F
     if first < 0xF0:
-        return ((first & 0x0F) << 12) | ((np.int64(data[np.uint64(i + 1)]) & 0x3F) << 6) | (np.int64(data[np.uint64(i + 2)]) & 0x3F), i + 3
-    return (
-        ((first & 0x07) << 18)
-        | ((np.int64(data[np.uint64(i + 1)]) & 0x3F) << 12)
-        | ((np.int64(data[np.uint64(i + 2)]) & 0x3F) << 6)
-        | (np.int64(data[np.uint64(i + 3)]) & 0x3F)
-    ), i + 4
+        return ((first & 0x0F) << 12) | (second << 6) | third, i + 3
+    fourth = np.int64(data[np.uint64(i + 3)]) & 0x3F
+    return ((first & 0x07) << 18) | (second << 12) | (third << 6) | fourth, i + 4
 
 
 @inline
