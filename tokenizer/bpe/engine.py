@@ -134,7 +134,8 @@ class Engine:
         frequent = self._pairs[:, 1] >= self._floor
         pairs, listed = int(frequent.sum()), int(words[frequent].sum())
         self._queue = np.empty((max(1 << 16, pairs + pairs // 2), 3), np.int64)
-        self._postings = np.empty(max(1 << 16, (pairs + listed) * 5 // 4), np.int32)
+        # Room that is never touched costs no memory, a copy into a larger array does.
+        self._postings = np.empty(max(1 << 16, (pairs + listed) * 2), np.int32)
         queued, top = kernel.list_words(
             self._symbols, self._pairs, last_word, words, self._queue, self._postings, self._floor
         )

@@ -24,7 +24,7 @@ from tokenizer.bpe.pair_table import FREE, LOAD, change, lose, pair_key, pair_of
 from tokenizer.bpe.queue import COUNT, KEY, PLACE, drop_first, put, sift_down, sift_up
 from tokenizer.bpe.tokens import append_joined, find_joined, may_merge
 from tokenizer.bpe.words import HEADER, word_count
-from tokenizer.memory import prefetch
+from tokenizer.memory import at, compiled, prefetch
 
 # What ``run`` returns.
 FINISHED, PAUSED, TOO_RARE, GROW_TOKENS, GROW_LOG, GROW_SCRATCH, GROW_PAIRS, GROW_QUEUE, GROW_POSTINGS = range(9)
@@ -52,7 +52,7 @@ class Changes(NamedTuple):
     placed_word: NDArray[np.int32]  # ... which word
 
 
-@njit(cache=True)
+@compiled
 def _merge_words(  # type: ignore[no-untyped-def]
     symbols, postings, first, end, left, right, new, lost, neighbours, gained_index, gained, placed_pair, placed_word,
     sizes,
@@ -65,21 +65,21 @@ def _merge_words(  # type: ignore[no-untyped-def]
     pairs, placed = np.int64(0), np.int64(0)
     for p in range(first, end):
         if p + _AHEAD < end:
-            prefetch(symbols, np.int64(postings[p + _AHEAD]))
-        word = np.int64(postings[p])
+            prefetch(symbols, np.int64(postings[at(p + _AHEAD)]))
+        word = np.int64(postings[at(p)])
         start = word + HEADER
-        stop = start + np.int64(symbols[word])
+        stop = start + np.int64(symbols[at(word)])
         read = start
-        while read + 1 < stop and not (symbols[read] == left and symbols[read + 1] == right):
+        while read + 1 < stop and not (symbols[at(read)] == left and symbols[at(read + 1)] == right):
             read += 1
         if read + 1 >= stop:
             continue
         count = word_count(symbols, word)
         write = read
         while read < stop:
-            symbol = symbols[read]
-            if symbol != left or read + 1 >= stop or symbols[read + 1] != right:
-                symbols[write] = symbol
+            symbol = symbols[at(read)]
+            if symbol != left or read + 1 >= stop or symbols[at(read + 1)] != right:
+                symbols[at(write)] = symbol
                 write += 1
                 read += 1
                 continue
@@ -87,36 +87,36 @@ def _merge_words(  # type: ignore[no-untyped-def]
                 if side == BEFORE:
                     if write == start:
                         continue
-                    neighbour = symbols[write - 1]
+                    neighbour = symbols[at(write - 1)]
                     key = pair_key(neighbour, new)
                 else:
                     if read + 2 >= stop:
                         continue
-                    neighbour = symbols[read + 2]
+                    neighbour = symbols[at(read + 2)]
                     key = pair_key(new, neighbour)
-                if lost[side, neighbour] == 0:
-                    neighbours[side, sizes[side]] = neighbour
+                if lost[side, at(neighbour)] == 0:
+                    neighbours[side, at(sizes[side])] = neighbour
                     sizes[side] += 1
-                lost[side, neighbour] += count
-                pair = np.int64(gained_index[side, neighbour])
+                lost[side, at(neighbour)] += count
+                pair = np.int64(gained_index[side, at(neighbour)])
                 if pair < 0:
                     pair = pairs
                     pairs += 1
-                    gained_index[side, neighbour] = pair
+                    gained_index[side, at(neighbour)] = pair
                     if neighbour == new:
-                        gained_index[1 - side, new] = pair  # (new, new) is one pair from both sides
-                    gained[pair, PAIR], gained[pair, OCCURRENCES] = key, 0
-                    gained[pair, WORDS], gained[pair, LAST_WORD] = 0, -1
-                gained[pair, OCCURRENCES] += count
-                if gained[pair, LAST_WORD] != word:
-                    gained[pair, LAST_WORD] = word
-                    gained[pair, WORDS] += 1
-                    placed_pair[placed], placed_word[placed] = pair, word
+                        gained_index[1 - side, at(new)] = pair  # (new, new) is one pair from both sides
+                    gained[at(pair), PAIR], gained[at(pair), OCCURRENCES] = key, 0
+                    gained[at(pair), WORDS], gained[at(pair), LAST_WORD] = 0, -1
+                gained[at(pair), OCCURRENCES] += count
+                if gained[at(pair), LAST_WORD] != word:
+                    gained[at(pair), LAST_WORD] = word
+                    gained[at(pair), WORDS] += 1
+                    placed_pair[at(placed)], placed_word[at(placed)] = pair, word
                     placed += 1
-            symbols[write] = new
+            symbols[at(write)] = new
             write += 1
             read += 2
-        symbols[word] = write - start
+        symbols[at(word)] = write - start
     sizes[2], sizes[3] = pairs, placed
 
 
