@@ -24,9 +24,9 @@ pytest.importorskip("moto.server", reason="moto is part of the extra 'dev'")
 import pyarrow.fs as pafs  # noqa: E402
 
 from curation import storage  # noqa: E402
+from tests.faulty_server import FAULTS, FaultyServer, of_folder, of_server, running  # noqa: E402
 from tests.object_store import environment, moto_server  # noqa: E402
 from tests.tokenizer.conftest import Dataset, make_dataset  # noqa: E402
-from tests.tokenizer.faulty_server import FAULTS, FaultyServer, of_folder, of_server, running  # noqa: E402
 from tokenizer.shards import remote  # noqa: E402
 from tokenizer.shards.cache import FileCache  # noqa: E402
 from tokenizer.shards.format import BLOCK_BYTES, ShardDamaged  # noqa: E402
