@@ -75,28 +75,29 @@ def _temporary_files() -> set[str]:
     return {name for name in os.listdir(tempfile.gettempdir()) if name.startswith("glotmill-")}
 
 
-def test_inputs_and_output_on_s3_give_the_fingerprints_and_checksums_of_a_local_run(
-    finished, bucket, tmp_path, monkeypatch
+def test_a_run_on_s3_through_failing_and_slow_answers_gives_the_bytes_of_a_local_run(
+    finished, bucket, faulty, tmp_path, monkeypatch
 ):
+    """One of twenty requests goes wrong, in each way in turn; so often that a quota of retries would be used up."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     recipe = load_recipe(_remote_recipe(finished.recipe, bucket, tmp_path))
     run = Run(recipe, f"{bucket}/runs/small", workers=1)
+    faulty.faults = lambda number: None if number % 20 else STORE_FAULTS[number // 20 % len(STORE_FAULTS)]
     pipeline.run_until(run, "train")
-    _check_run(run, finished.run, bucket)
-
-
-def _check_run(run: Run, finished: Run, bucket: str) -> None:
-    """The run in the bucket is that on the disk, up to the paths of its inputs, and nothing else is left."""
+    faulty.faults = lambda number: None
+    assert {fault for _, fault in faulty.injected} == set(STORE_FAULTS)
+    assert {method for method, _ in faulty.injected} >= {"GET", "HEAD", "PUT", "POST"}
+    assert faulty.injected.total() > 150
     for name in DATASETS:
-        local, remote = (dataset.read_manifest(output, name) for output in (finished.output, run.output))
+        local, remote = (dataset.read_manifest(output, name) for output in (finished.run.output, run.output))
         assert remote == local, name
         assert dataset.verify(run.output, name) == []
     for name in ("funnel.json", "_jobs/shard/job.json", "model/model.safetensors", "model/evaluation.json"):
-        assert storage.read_bytes(run.path(name)) == Path(finished.output, name).read_bytes(), name
+        assert storage.read_bytes(run.path(name)) == Path(finished.run.output, name).read_bytes(), name
     for folder in ("shards", "tokenizer"):
         local_files = {
-            str(path.relative_to(finished.output)): path.read_bytes()
-            for path in Path(finished.output, folder).rglob("*")
+            str(path.relative_to(finished.run.output)): path.read_bytes()
+            for path in Path(finished.run.output, folder).rglob("*")
             if path.is_file()
         }
         listed = storage.list_files(run.path(folder))
@@ -238,20 +239,6 @@ def test_shuffled_shards_in_two_splits_more_and_many_shards_on_s3(finished, buck
     found = storage.list_files(f"{bucket}/run/shards")
     assert {path.removeprefix(f"{bucket}/run/"): storage.read_bytes(path) for path in found} == expected
     assert len(expected) > 20 and storage.list_files(f"{bucket}/run/encoded") == []
-
-
-def test_a_run_through_failing_and_slow_answers_gives_the_same_bytes(finished, bucket, faulty, tmp_path, monkeypatch):
-    """One of twenty requests goes wrong, in each way in turn; so often that a quota of retries would be used up."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    recipe = load_recipe(_remote_recipe(finished.recipe, bucket, tmp_path))
-    run = Run(recipe, f"{bucket}/run", workers=1)
-    faulty.faults = lambda number: None if number % 20 else STORE_FAULTS[number // 20 % len(STORE_FAULTS)]
-    pipeline.run_until(run, "train")
-    faulty.faults = lambda number: None
-    assert {fault for _, fault in faulty.injected} == set(STORE_FAULTS)
-    assert {method for method, _ in faulty.injected} >= {"GET", "HEAD", "PUT", "POST"}
-    assert faulty.injected.total() > 150
-    _check_run(run, finished.run, bucket)
 
 
 def test_less_than_an_error_message_is_read_through_errors(bucket, faulty):
