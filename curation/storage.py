@@ -89,7 +89,7 @@ def _store_failures(url: str) -> Iterator[None]:
     except OSError as error:
         if not is_remote(url):
             raise
-        said = " ".join(str(error).split())
+        said = " ".join(str(error).split()).rstrip(".")
         raise StorageError(
             f"{url}: the object store failed, after up to {RETRIES} retries ({said}); "
             "check the store and your access to it, then run the same command again: finished work is kept"

@@ -130,6 +130,21 @@ def test_a_server_that_keeps_failing_is_named(web: FaultyServer, tmp_path: Path)
     shards.read(0, 5)
 
 
+def test_a_store_that_keeps_failing_is_named(s3: tuple[str, FaultyServer], tmp_path: Path, monkeypatch: Any) -> None:
+    """Its client has tried again by then, so that the loader does not do so once more."""
+    monkeypatch.setattr(storage, "RETRIES", 1)
+    url, server = s3
+    shards = open_shards(url, cache=tmp_path)
+    server.faults = lambda number: "error"
+    with pytest.raises(
+        storage.StorageError, match=r"train-0000\d\.bin: the object store failed, after up to 1 "
+    ):
+        shards.read(0, 5)
+    assert len(server.fetched) == 2
+    server.faults = lambda number: None
+    shards.read(0, 5)
+
+
 def test_what_is_damaged_at_its_source_is_named_and_never_cached(web: FaultyServer, tmp_path: Path) -> None:
     shards = open_shards(web.url, cache=tmp_path)
     web.faults = lambda number: "flip"
