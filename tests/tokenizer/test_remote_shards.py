@@ -136,9 +136,7 @@ def test_a_store_that_keeps_failing_is_named(s3: tuple[str, FaultyServer], tmp_p
     url, server = s3
     shards = open_shards(url, cache=tmp_path)
     server.faults = lambda number: "error"
-    with pytest.raises(
-        storage.StorageError, match=r"train-0000\d\.bin: the object store failed, after up to 1 "
-    ):
+    with pytest.raises(storage.StorageError, match=r"train-0000\d\.bin: the object store failed, after up to 1 "):
         shards.read(0, 5)
     assert len(server.fetched) == 2
     server.faults = lambda number: None
