@@ -194,8 +194,8 @@ class Job:
 def _schema_of(folder: str, files: dict[str, Record]) -> dict[str, str]:
     for name in files:
         if name.endswith(".parquet"):
-            filesystem, path = storage.resolve(storage.join(folder, name))
-            return {field.name: str(field.type) for field in pq.read_schema(path, filesystem=filesystem)}
+            with storage.open_file(storage.join(folder, name)) as source:
+                return {field.name: str(field.type) for field in pq.read_schema(source)}
     return {}
 
 
@@ -214,8 +214,7 @@ def read_manifest(run: str, dataset: str) -> Record:
 
 def read_part(run: str, dataset: str, file: str, columns: Sequence[str] | None = None) -> pa.Table:
     """One Parquet file of a dataset as a table."""
-    filesystem, path = storage.resolve(storage.join(run, dataset, file))
-    with filesystem.open_input_file(path) as source:
+    with storage.open_file(storage.join(run, dataset, file)) as source:
         return pq.ParquetFile(source).read(columns=None if columns is None else list(columns), use_threads=False)
 
 
@@ -223,8 +222,7 @@ def iterate_part(
     run: str, dataset: str, file: str, batch_rows: int, columns: Sequence[str] | None = None
 ) -> Iterable[pa.RecordBatch]:
     """The rows of one Parquet file in batches of at most ``batch_rows``."""
-    filesystem, path = storage.resolve(storage.join(run, dataset, file))
-    with filesystem.open_input_file(path) as source:
+    with storage.open_file(storage.join(run, dataset, file)) as source:
         wanted = None if columns is None else list(columns)
         yield from pq.ParquetFile(source).iter_batches(batch_rows, columns=wanted, use_threads=False)
 

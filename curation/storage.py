@@ -2,6 +2,9 @@
 
 Every output is built whole in a local temporary file and then appears under its final name in one step: a rename on a
 local disk, a single upload on an object store. A half-written file is never visible under a final name.
+
+Requests that an object store refuses (500, 503 "slow down"), drops, cuts off or leaves unanswered are repeated by its
+client, RETRIES times at most and with growing pauses; what still fails is a StorageError.
 """
 
 from __future__ import annotations
@@ -10,7 +13,9 @@ import fnmatch
 import hashlib
 import os
 import posixpath
+import shutil
 import tempfile
+import time
 import urllib.error
 import urllib.request
 import uuid
@@ -19,11 +24,25 @@ from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.fs as pafs
 
 TEMPORARY_MARK = ".tmp-"
 COPY_BYTES = 8 << 20
 HTTP_SECONDS = 60
+RETRIES = 10  # of a request to S3, with pauses that double: 26 seconds in all
+FIRST_PAUSE = 0.025  # seconds
+NO_ROOM = "flush response stream"  # said when "slow down", in some 300 bytes of XML, answers a request for fewer bytes
+CONNECT_SECONDS = 5
+SILENT_SECONDS = 20  # without a byte from S3, before the request has failed; Arrow's 3 are too few for a busy store
+GCS_SECONDS = 60  # in which Google's client repeats a request
+
+
+class StorageError(RuntimeError):
+    """An object store failed in spite of retries.
+
+    No OSError: a file that is damaged is dead input and the job goes on, but one that cannot be had ends it.
+    """
 
 
 def is_remote(url: str) -> bool:
@@ -37,8 +56,15 @@ def _remote_filesystem(scheme_and_bucket: str) -> pafs.FileSystem:
     if scheme == "s3":
         endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
         return pafs.S3FileSystem(
-            endpoint_override=endpoint, region=os.environ.get("AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION")
+            endpoint_override=endpoint,
+            region=os.environ.get("AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION"),
+            connect_timeout=CONNECT_SECONDS,
+            request_timeout=SILENT_SECONDS,
+            # Not the "standard" one: under Arrow its quota is never refilled, so that a process has 100 retries in all.
+            retry_strategy=pafs.AwsDefaultS3RetryStrategy(max_attempts=RETRIES),
         )
+    if scheme in ("gs", "gcs"):
+        return pafs.FileSystem.from_uri(f"{scheme_and_bucket}?retry_limit_seconds={GCS_SECONDS}")[0]
     return pafs.FileSystem.from_uri(scheme_and_bucket)[0]
 
 
@@ -53,6 +79,63 @@ def resolve(url: str) -> tuple[pafs.FileSystem, str]:
     return _remote_filesystem(f"{scheme}://{rest.split('/')[0]}"), rest
 
 
+@contextmanager
+def _store_failures(url: str) -> Iterator[None]:
+    """Raise what an object store fails with as StorageError; that there is no such file, and local errors, as it is."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        if not is_remote(url):
+            raise
+        said = " ".join(str(error).split()).rstrip(".")
+        raise StorageError(
+            f"{url}: the object store failed, after up to {RETRIES} retries ({said}); "
+            "check the store and your access to it, then run the same command again: finished work is kept"
+        ) from error
+
+
+class _RemoteFile:
+    """What Arrow asks of a Python file, for a file on an object store."""
+
+    def __init__(self, url: str) -> None:
+        filesystem, path = resolve(url)
+        self._url = url
+        with _store_failures(url):
+            self._file = filesystem.open_input_file(path)
+        self.seek, self.tell, self.close = self._file.seek, self._file.tell, self._file.close
+
+    @property
+    def closed(self) -> bool:
+        return bool(self._file.closed)
+
+    def read(self, size: int | None = None) -> bytes:
+        data: bytes = self.read_buffer(size).to_pybytes()
+        return data
+
+    def read_buffer(self, size: int | None = None) -> pa.Buffer:
+        """The next bytes. What Arrow's client does not repeat itself, because of NO_ROOM, is repeated here."""
+        position = self._file.tell()
+        with _store_failures(self._url):
+            for retry in range(RETRIES):
+                try:
+                    return self._file.read_buffer(size)
+                except OSError as error:
+                    if NO_ROOM not in str(error):
+                        raise
+                time.sleep(FIRST_PAUSE * 2**retry)
+                self._file.seek(position)
+            return self._file.read_buffer(size)
+
+
+def open_file(url: str) -> pa.NativeFile:
+    """The file for reading in any order; where its object store fails, a read raises StorageError."""
+    if is_remote(url):
+        return pa.PythonFile(_RemoteFile(url), mode="r")
+    return pa.OSFile(url.removeprefix("file://"))
+
+
 def join(base: str, *names: str) -> str:
     """``base`` with ``names`` appended, for paths and URLs alike."""
     return posixpath.join(base, *names)
@@ -61,7 +144,8 @@ def join(base: str, *names: str) -> str:
 def size(url: str) -> int | None:
     """Bytes of the file, or None when there is none."""
     filesystem, path = resolve(url)
-    info = filesystem.get_file_info(path)
+    with _store_failures(url):
+        info = filesystem.get_file_info(path)
     return info.size if info.type == pafs.FileType.File else None
 
 
@@ -72,7 +156,8 @@ def exists(url: str) -> bool:
 def list_files(url: str) -> list[str]:
     """All files below the folder ``url``, sorted; [] when there is no such folder."""
     filesystem, path = resolve(url)
-    infos = filesystem.get_file_info(pafs.FileSelector(path, allow_not_found=True, recursive=True))
+    with _store_failures(url):
+        infos = filesystem.get_file_info(pafs.FileSelector(path, allow_not_found=True, recursive=True))
     prefix = url.split("://")[0] + "://" if is_remote(url) else ""
     return sorted(prefix + info.path for info in infos if info.type == pafs.FileType.File)
 
@@ -100,8 +185,7 @@ def read_bytes(url: str, start: int = 0, length: int | None = None) -> bytes:
     """Bytes ``[start, start + length)`` of the file (to its end by default)."""
     if url.startswith(("http://", "https://")):
         return _read_http(url, start, length)
-    filesystem, path = resolve(url)
-    with filesystem.open_input_file(path) as file:
+    with open_file(url) as file:
         file.seek(start)
         data: bytes = file.read(length)
     return data
@@ -156,7 +240,8 @@ def publish(local: str, url: str) -> None:
         os.replace(local, url.removeprefix("file://"))
         return
     filesystem, path = resolve(url)
-    pafs.copy_files(local, path, destination_filesystem=filesystem)
+    with _store_failures(url):
+        pafs.copy_files(local, path, destination_filesystem=filesystem)
 
 
 def publish_folder(local: str, url: str) -> None:
@@ -174,20 +259,21 @@ def download_folder(url: str, local: str, endings: tuple[str, ...] = ("",)) -> s
     """
     if not is_remote(url):
         return url.removeprefix("file://")
-    filesystem, _ = resolve(url)
     for path in list_files(url):
         if path.endswith(endings):
             target = os.path.join(local, path.removeprefix(url.rstrip("/") + "/"))
             os.makedirs(os.path.dirname(target), exist_ok=True)
-            pafs.copy_files(resolve(path)[1], target, source_filesystem=filesystem)
+            with open_file(path) as source, open(target, "wb") as file:
+                shutil.copyfileobj(source, file, COPY_BYTES)
     return local
 
 
 def delete_folder(url: str) -> None:
     """Remove a folder and all below it; nothing happens when there is none."""
     filesystem, path = resolve(url)
-    if filesystem.get_file_info(path).type == pafs.FileType.Directory:
-        filesystem.delete_dir(path)
+    with _store_failures(url):
+        if filesystem.get_file_info(path).type == pafs.FileType.Directory:
+            filesystem.delete_dir(path)
 
 
 def sweep_temporary(url: str) -> int:
@@ -195,7 +281,8 @@ def sweep_temporary(url: str) -> int:
     left = [path for path in list_files(url) if TEMPORARY_MARK in posixpath.basename(path)]
     for path in left:
         filesystem, inner = resolve(path)
-        filesystem.delete_file(inner)
+        with _store_failures(path):
+            filesystem.delete_file(inner)
     return len(left)
 
 

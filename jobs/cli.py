@@ -11,6 +11,7 @@ from rich.table import Column, Table
 
 from curation.readers.units import PlanError
 from curation.recipe import RecipeError, load_recipe
+from curation.storage import StorageError
 from filters import calibrate
 from filters.policy import PolicyError, load_policy
 from filters.signal_page import signals_page
@@ -175,7 +176,7 @@ def warmup() -> None:
 def _guarded(call: Callable[[], object]) -> int:
     try:
         call()
-    except (RecipeError, PolicyError, PlanError, JobError, FileNotFoundError) as error:
+    except (RecipeError, PolicyError, PlanError, JobError, StorageError, FileNotFoundError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

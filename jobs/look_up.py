@@ -123,11 +123,10 @@ def rows_at(run: str, dataset: str, addresses: Sequence[int], columns: Sequence[
 
 def _rows(run: str, dataset: str, part: int, rows: list[int], columns: Sequence[str] | None) -> list[pa.Table]:
     url = storage.join(run, dataset, f"{part_name(part)}.parquet")
-    filesystem, path = storage.resolve(url)
     if not storage.exists(url):
         raise JobError(f"{run}: there is no document in part {part} (no {url})")
     out = []
-    with filesystem.open_input_file(path) as source:
+    with storage.open_file(url) as source:
         file = pq.ParquetFile(source)
         groups: dict[int, pa.Table] = {}
         for row in rows:

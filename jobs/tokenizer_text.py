@@ -124,8 +124,7 @@ def _tables(source: str, columns: TextColumns) -> Iterator[pa.Table]:
 
 def _read(path: str) -> Iterator[pa.Table]:
     if path.endswith(_PARQUET):
-        filesystem, inner = storage.resolve(path)
-        with filesystem.open_input_file(inner) as file:
+        with storage.open_file(path) as file:
             for batch in pq.ParquetFile(file).iter_batches(BATCH_ROWS):
                 yield pa.Table.from_batches([batch])
     elif path.endswith(_JSON_LINES):

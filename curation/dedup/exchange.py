@@ -71,10 +71,9 @@ class Exchange:
         return pa.Table.from_batches(batches, self.schema).combine_chunks()
 
     def _batches(self, task: int, partition: int) -> list[pa.RecordBatch]:
-        filesystem, path = storage.resolve(self._file(task))
-        remote = storage.is_remote(self.folder)
+        path = self._file(task)
         with (
-            filesystem.open_input_file(path) if remote else pa.memory_map(path) as source,
+            storage.open_file(path) if storage.is_remote(path) else pa.memory_map(path) as source,
             pa.ipc.open_file(source) as reader,
         ):
             return [reader.get_batch(at) for at in range(partition, reader.num_record_batches, self.partitions)]

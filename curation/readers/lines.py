@@ -34,10 +34,10 @@ def is_compressed(path: str) -> bool:
 
 def open_stream(path: str) -> Any:
     """A binary stream of the uncompressed bytes; members and frames of concatenated files are all read."""
-    filesystem, inner = storage.resolve(path)
+    file = storage.open_file(path)
     if not is_compressed(path):
-        return filesystem.open_input_file(inner)
-    file = filesystem.open_input_stream(inner, compression=None, buffer_size=BLOCK_BYTES)
+        return file
+    file = pa.BufferedInputStream(file, BLOCK_BYTES)
     if path.endswith(".gz"):
         return gzip.GzipFile(fileobj=file)
     return pa.CompressedInputStream(file, "zstd")  # unlike zstandard's reader it raises where a frame is cut off

@@ -22,8 +22,7 @@ def describe(path: str) -> tuple[pa.Schema, pq.FileMetaData]:
     Raises:
         OSError, pa.ArrowInvalid: the file is no whole Parquet file.
     """
-    filesystem, inner = storage.resolve(path)
-    with filesystem.open_input_file(inner) as source:
+    with storage.open_file(path) as source:
         file = pq.ParquetFile(source)
         return file.schema_arrow, file.metadata
 
@@ -38,8 +37,7 @@ def text_bytes(item: Input, metadata: pq.FileMetaData) -> int:
 
 def read(path: str, item: Input, start: int, stop: int, max_bytes: int) -> Iterator[Read]:
     """Rows ``[start, stop)``. A row group that cannot be decoded is one dead record; the others are still read."""
-    filesystem, inner = storage.resolve(path)
-    with filesystem.open_input_file(inner) as source:
+    with storage.open_file(path) as source:
         file = pq.ParquetFile(source)
         first = 0
         for group in range(file.num_row_groups):

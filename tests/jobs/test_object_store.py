@@ -1,4 +1,7 @@
-"""A run whose inputs and output lie on an object store gives the same bytes as one on the local disk."""
+"""A run whose inputs and output lie on an object store gives the same bytes as one on the local disk.
+
+Also through a store that fails now and then; one that fails for good ends the job, and costs no document.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,11 @@ import pytest
 pytest.importorskip("moto.server", reason="moto is part of the extra 'dev'")
 
 from curation import dataset, storage  # noqa: E402
-from curation.readers.units import PlanError, plan_units  # noqa: E402
+from curation.readers.units import PlanError, plan_units, read_unit  # noqa: E402
 from curation.recipe import load_recipe  # noqa: E402
 from jobs import pipeline  # noqa: E402
 from jobs.run_context import JobError, Run  # noqa: E402
+from tests.faulty_server import STORE_FAULTS, FaultyServer, of_server, running  # noqa: E402
 from tests.object_store import environment, moto_server  # noqa: E402
 
 DATASETS = ("documents", "signals", "duplicates", "decisions", "curated", "rejected")
@@ -44,6 +48,15 @@ def bucket(server: str, monkeypatch) -> Iterator[str]:
     storage._remote_filesystem.cache_clear()
 
 
+@pytest.fixture
+def faulty(server: str, bucket: str, monkeypatch) -> Iterator[FaultyServer]:
+    """What stands between ``bucket`` and us, and counts every request."""
+    with running(FaultyServer(of_server(server), counted=lambda request: True)) as between:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", between.url)
+        storage._remote_filesystem.cache_clear()
+        yield between
+
+
 def _copy(folder: Path, url: str) -> None:
     for path in sorted(folder.rglob("*")):
         if path.is_file():
@@ -62,13 +75,19 @@ def _temporary_files() -> set[str]:
     return {name for name in os.listdir(tempfile.gettempdir()) if name.startswith("glotmill-")}
 
 
-def test_inputs_and_output_on_s3_give_the_fingerprints_and_checksums_of_a_local_run(
-    finished, bucket, tmp_path, monkeypatch
+def test_a_run_on_s3_through_failing_and_slow_answers_gives_the_bytes_of_a_local_run(
+    finished, bucket, faulty, tmp_path, monkeypatch
 ):
+    """One of twenty requests goes wrong, in each way in turn; so often that a quota of retries would be used up."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     recipe = load_recipe(_remote_recipe(finished.recipe, bucket, tmp_path))
     run = Run(recipe, f"{bucket}/runs/small", workers=1)
+    faulty.faults = lambda number: None if number % 20 else STORE_FAULTS[number // 20 % len(STORE_FAULTS)]
     pipeline.run_until(run, "train")
+    faulty.faults = lambda number: None
+    assert {fault for _, fault in faulty.injected} == set(STORE_FAULTS)
+    assert {method for method, _ in faulty.injected} >= {"GET", "HEAD", "PUT", "POST"}
+    assert faulty.injected.total() > 150
     for name in DATASETS:
         local, remote = (dataset.read_manifest(output, name) for output in (finished.run.output, run.output))
         assert remote == local, name
@@ -220,3 +239,50 @@ def test_shuffled_shards_in_two_splits_more_and_many_shards_on_s3(finished, buck
     found = storage.list_files(f"{bucket}/run/shards")
     assert {path.removeprefix(f"{bucket}/run/"): storage.read_bytes(path) for path in found} == expected
     assert len(expected) > 20 and storage.list_files(f"{bucket}/run/encoded") == []
+
+
+def test_less_than_an_error_message_is_read_through_errors(bucket, faulty):
+    """Whose message then overflows what Arrow holds ready for the bytes asked for, which it takes for an end."""
+    storage.write_bytes(f"{bucket}/few", b"bytes")
+    first = len(faulty.fetched)
+    faulty.faults = lambda number: "error" if number < first + 4 else None
+    assert storage.read_bytes(f"{bucket}/few") == b"bytes"
+    assert faulty.injected.total() == 4
+
+
+@pytest.mark.parametrize("after", [0, 100], ids=["from the start", "inside the pipeline"])
+def test_a_store_that_keeps_failing_ends_the_command_and_another_goes_on(
+    after, finished, bucket, faulty, glotmill, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(storage, "RETRIES", 2)
+    recipe = str(_remote_recipe(finished.recipe, bucket, tmp_path))
+    command = ("annotate", recipe, "--output", f"{bucket}/run", "--workers", "1")
+    first = len(faulty.fetched) + after
+    faulty.faults = lambda number: "error" if number >= first else None
+    said = glotmill(*command)
+    assert said.code == 1
+    assert f"{bucket}/" in said.err and "the object store failed, after up to 2 retries" in said.err
+    assert "then run the same command again" in said.err
+    faulty.faults = lambda number: None
+    assert not storage.exists(f"{bucket}/run/_jobs/annotate/done.json")
+    assert glotmill(*command).code == 0
+    local = dataset.read_manifest(finished.run.output, "documents")
+    assert dataset.read_manifest(f"{bucket}/run", "documents") == local
+
+
+@pytest.mark.parametrize("failing", ["HEAD", "GET"])
+def test_input_that_the_store_fails_to_give_is_no_dead_record(failing, finished, bucket, faulty, tmp_path, monkeypatch):
+    """In planning and in each unit of each format, when files are opened and when they are read.
+
+    Of a damaged file the documents would be passed over.
+    """
+    monkeypatch.setattr(storage, "RETRIES", 0)
+    recipe = load_recipe(_remote_recipe(finished.recipe, bucket, tmp_path))
+    units = plan_units(recipe).units
+    faulty.counted = lambda request: request.method == failing
+    faulty.faults = lambda number: "error"
+    with pytest.raises(storage.StorageError, match="the object store failed"):
+        plan_units(recipe)
+    for unit in units:
+        with pytest.raises(storage.StorageError, match=f"{bucket}/inputs/.*the object store failed"):
+            list(read_unit(unit, recipe.inputs[unit.input], recipe.annotate))

@@ -24,9 +24,9 @@ pytest.importorskip("moto.server", reason="moto is part of the extra 'dev'")
 import pyarrow.fs as pafs  # noqa: E402
 
 from curation import storage  # noqa: E402
+from tests.faulty_server import FAULTS, FaultyServer, of_folder, of_server, running  # noqa: E402
 from tests.object_store import environment, moto_server  # noqa: E402
 from tests.tokenizer.conftest import Dataset, make_dataset  # noqa: E402
-from tests.tokenizer.faulty_server import FAULTS, FaultyServer, of_folder, of_server, running  # noqa: E402
 from tokenizer.shards import remote  # noqa: E402
 from tokenizer.shards.cache import FileCache  # noqa: E402
 from tokenizer.shards.format import BLOCK_BYTES, ShardDamaged  # noqa: E402
@@ -127,6 +127,19 @@ def test_a_server_that_keeps_failing_is_named(web: FaultyServer, tmp_path: Path)
     with pytest.raises(ConnectionError, match=r"train-0000\d\.bin: not read in 6 attempts, .* 503"):
         shards.read(0, 5)
     web.faults = lambda number: None
+    shards.read(0, 5)
+
+
+def test_a_store_that_keeps_failing_is_named(s3: tuple[str, FaultyServer], tmp_path: Path, monkeypatch: Any) -> None:
+    """Its client has tried again by then, so that the loader does not do so once more."""
+    monkeypatch.setattr(storage, "RETRIES", 1)
+    url, server = s3
+    shards = open_shards(url, cache=tmp_path)
+    server.faults = lambda number: "error"
+    with pytest.raises(storage.StorageError, match=r"train-0000\d\.bin: the object store failed, after up to 1 "):
+        shards.read(0, 5)
+    assert len(server.fetched) == 2
+    server.faults = lambda number: None
     shards.read(0, 5)
 
 

@@ -37,7 +37,8 @@ def open_shards(
     is at a URL is fetched by blocks of 1 MiB into the folder ``cache``, which any number of processes and datasets may
     share, and which keeps the ``cache_bytes`` touched last.
     Raises FileNotFoundError without a manifest and ShardDamaged, naming file and sizes, for what does not match it;
-    ValueError for a URL without a cache; ConnectionError when a server does not answer after several attempts.
+    ValueError for a URL without a cache; when a server fails in several attempts ConnectionError, for an object store
+    StorageError.
     """
     if storage.is_remote(str(directory)):
         from tokenizer.shards.remote import open_remote  # which builds on this module

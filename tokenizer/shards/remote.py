@@ -178,8 +178,8 @@ def read_with_retries(
 ) -> bytes:
     """Bytes [start, start + size) of a file, tried again where reading fails, stops short or ``problem`` finds one.
 
-    Raises FileNotFoundError and PermissionError at once, ShardDamaged when the last attempt is short or has a problem,
-    and ConnectionError when it failed.
+    Raises FileNotFoundError, PermissionError and, as an object store's client has tried again already, StorageError at
+    once; ShardDamaged when the last attempt is short or has a problem, and ConnectionError when it failed.
     """
     failure: Exception = ConnectionError(url)
     for attempt in range(ATTEMPTS):
@@ -187,7 +187,7 @@ def read_with_retries(
             time.sleep(FIRST_PAUSE * 2 ** (attempt - 1))
         try:
             data = storage.read_bytes(url, start, size)
-        except (FileNotFoundError, PermissionError):
+        except (FileNotFoundError, PermissionError, storage.StorageError):
             raise
         except (OSError, http.client.HTTPException) as error:
             failure = ConnectionError(f"{url}: not read in {ATTEMPTS} attempts, the last of which said: {error}")

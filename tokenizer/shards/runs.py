@@ -83,8 +83,7 @@ def read_fences(url: str, fences: int) -> NDArray[np.void]:
 
 def read_range(url: str, first: int, stop: int, fences: int, dtype: str) -> Documents:
     """The documents of a run between two fences."""
-    filesystem, path = storage.resolve(url)
-    with filesystem.open_input_file(path) as file:
+    with storage.open_file(url) as file:
 
         def read(type_: np.dtype[Any], at: int, start: int, end: int) -> NDArray[Any]:
             length = (end - start) * type_.itemsize
