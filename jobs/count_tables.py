@@ -42,7 +42,7 @@ def common_pattern(runs: Sequence[str]) -> str:
 
 
 def distinct_sources(runs: Sequence[str]) -> list[str]:
-    """The fingerprints of what was counted: those of the counts of ``runs``, and for merged counts those of their parts.
+    """The fingerprints of the counts of ``runs``; for merged counts, of those that were merged.
 
     Raises:
         JobError: one is there twice, by whatever path, so that its text would count double.

@@ -68,9 +68,9 @@ def _check_output(output: str, merged: Sequence[str]) -> None:
     """Opening the job removes what other counts lie in its output."""
     if any(storage.exists(storage.join(output, "_jobs", name, "job.json")) for name in ORDER):
         raise JobError(f"merge-counts: {output} is a run, whose own counts would be lost; give a folder of its own")
-    if storage.exists(storage.join(output, "counts", "manifest.json")):
-        if read_manifest(output, "counts")["fingerprint"] in merged:
-            raise JobError(f"merge-counts: {output} is to be merged and is the output; give another folder for it")
+    counted = storage.exists(storage.join(output, "counts", "manifest.json"))
+    if counted and read_manifest(output, "counts")["fingerprint"] in merged:
+        raise JobError(f"merge-counts: {output} is to be merged and is the output; give another folder for it")
 
 
 def _exchange(job: Job) -> str:

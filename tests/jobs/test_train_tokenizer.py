@@ -153,6 +153,27 @@ def test_an_extended_tokenizer_keeps_its_ids(train, tmp_path: Path) -> None:
     assert [trained.tokenizer.token_to_id(token) for token in CONTROL_TOKENS] == [317, 318, 319]
 
 
+def test_control_tokens_that_a_base_lacks_are_counted(train, tmp_path: Path) -> None:
+    base = build_pipeline(train(vocab_size=320).tokenizer.model, pattern=MARKS_AS_LETTERS_PATTERN)
+    base.save(str(tmp_path / "base.json"))
+    trained = train(vocab_size=400, extend=str(tmp_path / "base.json"), sizes=[350])
+    for size, tokenizer in {400: trained.tokenizer, 350: trained.smaller[350]}.items():
+        assert [tokenizer.token_to_id(token) for token in CONTROL_TOKENS] == [size - 3, size - 2, size - 1]
+        assert sorted(_vocabulary(tokenizer).values()) == list(range(size))
+
+
+@pytest.mark.parametrize(
+    "settings", [{"sizes": [310]}, {"vocab_size": 315}, {"seeds": ["a longer seed"], "sizes": [320]}]
+)
+def test_sizes_below_what_is_given_are_refused_before_training(
+    train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]
+) -> None:
+    train(vocab_size=320).tokenizer.save(str(tmp_path / "base.json"))
+    monkeypatch.setattr(vocabulary, "read_counts", None)
+    with pytest.raises(ValueError, match=r"but 3\d\d are given: bytes, control tokens, seeds and the tokens of"):
+        train(extend=str(tmp_path / "base.json"), **settings)
+
+
 def test_counts_of_other_runs_are_added(counted, tmp_path: Path) -> None:
     """The same counts twice are as frequent as those once, for pairs half as frequent."""
     folder = counted[0][MARKS_AS_LETTERS_PATTERN]

@@ -17,7 +17,8 @@ from tokenizers import Tokenizer
 
 from curation import storage
 from tokenizer.encoding import Encoder, encode_with, plain_text_tokenizer
-from tokenizer.export import TOKENIZER_FILE, vocabulary_size
+from tokenizer.export import TOKENIZER_FILE
+from tokenizer.ids import vocabulary_size
 from tokenizer.pretokens import END_OF_TEXT, token_bytes
 from tokenizer.tiktoken_ranks import PATTERNS, read_ranks, tokenizer_of_ranks
 

@@ -47,6 +47,8 @@ def test_only_articles_of_all_languages_are_read(tmp_path: Path) -> None:
         ('{"language": "en", "article": 1, "text": "a"}\n{"language": "en"}\n', "line 2: no JSON object"),
         ("[1]\n", "line 1: no JSON object"),
         ("", "no article is there in all"),
+        ('{"language": "de", "article": 1, "text": "a"}\n', "no text in 'en'"),
+        ('{"language":"en","article":1,"text":""}\n{"language":"de","article":1,"text":"a"}\n', "no text in 'en'"),
         ('{"language":"en","article":1,"text":"a"}\n{"language":"de","article":2,"text":"a"}\n', "no article is there"),
     ],
 )
