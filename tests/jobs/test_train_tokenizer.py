@@ -131,6 +131,20 @@ def test_weights_given_and_by_temperature(train, counted) -> None:
     assert weights == pytest.approx({name: (n / max(sizes.values())) ** -0.8 for name, n in sizes.items()}, abs=1e-4)
 
 
+def test_a_language_whose_pretokens_were_all_too_rare_has_no_weight(tmp_path: Path) -> None:
+    """Its text was counted, but nothing of it is left to train on."""
+    counter = PretokenCounter(MARKS_AS_LETTERS_PATTERN, GROUP_COLUMNS)
+    counter.add(pa.array(["low lower lowest " * 9], pa.large_string()), ("en", "web"))
+    job = Job(str(tmp_path), "count", ("counts",), "f", {"pattern": MARKS_AS_LETTERS_PATTERN, "back_off": 5})
+    table = counter.table()
+    file = write_parquet(job.path("counts", "part-00000.parquet"), table.to_batches(), table.schema)
+    job.write_record(0, {"files": {"counts": {"part-00000.parquet": file}}})
+    job.close({}, {"documents": 2, "utf8_bytes": 173, "languages": {"en": 153, "lo": 20}})
+    settings = Settings.model_validate({"vocab_size": 300, "back_off": 5, "weights": {"temperature": 2}})
+    trained = Training(settings, [str(tmp_path)], {}, str(tmp_path / "training"), lambda made, said: None).run()
+    assert trained.facts["weights"] == {"en": 1.0}
+
+
 def test_solved_weights_are_kept_for_a_training_that_goes_on(train, tmp_path: Path, monkeypatch) -> None:
     parity = {"weights": {"parity": {"max_cost": 0.05}}}
     trained = train(**parity)
