@@ -52,6 +52,7 @@ class Tokenizer(Strict):
     seeds: list[Annotated[str, StringConstraints(min_length=1)]] = []  # tokens to have whatever the counts
     extend: str | None = None  # a tokenizer.json whose tokens keep their ids; vocab_size counts them
     weights: Weights | None = None
+    license: str | None = None  # an SPDX identifier, for the card
 
     @model_validator(mode="after")
     def _sizes_are_smaller(self) -> Tokenizer:

@@ -80,7 +80,7 @@ def train_tokenizer(run: Run, selected: Job, counted: Job) -> Job:
     }
     for row in evaluation["languages"]:
         row["seen_in_training"] = row["language"] in seen
-    card = Card(run.recipe.name, recipe.mode, text["languages"], evaluation, counts=counted.fingerprint)
+    card = Card(run.recipe.name, recipe.mode, text["languages"], evaluation, recipe.license, counted.fingerprint)
     for size, smaller in trained.smaller.items():
         remark = f"The first {size:,} tokens of a vocabulary of {evaluation['vocab_size']:,}; figures are of the whole."
         _publish(smaller, job.path("tokenizer", str(size)), replace(card, remarks=(remark,)))

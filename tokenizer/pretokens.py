@@ -55,7 +55,8 @@ PATTERNS = {
     "gpt2": GPT2_PATTERN,
     "o200k": O200K_PATTERN,
 }
-"""Patterns by the names that recipes use. All are scanned by compiled code; a count table names the pattern itself."""
+"""Patterns by the names that recipes and `glotmill tokenizer evaluate` use. All are scanned by compiled code; a count
+table names the pattern itself."""
 # What each of the patterns that are trained on by default takes as a letter.
 LETTERS = {QWEN2_PATTERN: r"\p{L}", MARKS_AS_LETTERS_PATTERN: r"[\p{L}\p{M}]"}
 

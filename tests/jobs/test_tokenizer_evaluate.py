@@ -7,10 +7,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from jobs import tokenizer_text
+from jobs import tokenizer_evaluate, tokenizer_text
 from jobs.tokenizer_text import TextColumns, read_groups
 from tests.page import Page
-from tokenizer.evaluation import Group
+from tokenizer.evaluation import Group, Subject
 
 
 @pytest.fixture(scope="module")
@@ -44,12 +44,37 @@ def test_a_run_is_measured_with_its_tokenizer_and_another(finished, exported, tm
     assert "| bytes per token |" in (tmp_path / "out" / "evaluation.md").read_text()
 
 
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("/x/lang=en/tok", ("/x/lang=en/tok", None, None)),
+        ("./lang=en/tok", ("./lang=en/tok", None, None)),
+        ("mine=/x/lang=en/tok", ("/x/lang=en/tok", None, "mine")),
+        ("/home/user@host/tok", ("/home/user@host/tok", None, None)),
+        ("s3://bucket/a=b/tokenizer.json", ("s3://bucket/a=b/tokenizer.json", None, None)),
+        ("gpt=/home/user@host/x.tiktoken@gpt2", ("/home/user@host/x.tiktoken", "gpt2", "gpt")),
+        ("x.tiktoken@", ("x.tiktoken", None, None)),
+    ],
+)
+def test_paths_may_hold_the_marks_of_names_and_patterns(given, meant, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = []
+
+    def load(path: str, pattern: str | None, name: str | None) -> Subject:
+        loaded.append((path, pattern, name))
+        return Subject(name or path, lambda texts: None, ())
+
+    monkeypatch.setattr(tokenizer_evaluate, "load", load)
+    tokenizer_evaluate._subjects([given])
+    assert loaded == [meant]
+
+
 def test_the_report_and_the_card_of_a_run_hold_the_figures(finished, exported) -> None:
     evaluation = json.loads(Path(exported, "evaluation.json").read_text())
     assert evaluation["vocabulary"]["vocabulary_size"] == evaluation["vocab_size"]
     english = next(row for row in evaluation["languages"] if row["language"] == "en")
     assert english["fertility"] >= 1 and 0 <= english["continued_words"] <= 1
     assert f"| English | {evaluation['sample_bytes']['en'] / 1e6:.2f} |" in Path(exported, "README.md").read_text()
+    assert "| licence | CC0-1.0 |" in Path(exported, "README.md").read_text()
 
 
 def test_files_of_both_kinds_with_columns_of_their_own(tmp_path: Path) -> None:
