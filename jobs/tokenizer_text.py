@@ -17,7 +17,7 @@ import xxhash
 from curation import storage
 from curation.dataset import iterate_part, read_manifest
 from curation.languages import CODE, UNDETERMINED
-from curation.readers.lines import END, Block, line_blocks
+from curation.readers.lines import END, line_blocks
 from curation.text.scan import Scanner
 from jobs import progress
 from jobs.errors import JobError
@@ -132,17 +132,18 @@ def _read(path: str) -> Iterator[pa.Table]:
             for batch in pq.ParquetFile(file).iter_batches(BATCH_ROWS):
                 yield pa.Table.from_batches([batch])
     elif path.endswith(_JSON_LINES):
-        for block in line_blocks(path, 0, END, END):
-            yield _rows(path, block)
+        for block in line_blocks(path, 0, END, END):  # no line is over the limit, so none is passed over
+            if block.data and not block.data.isspace():
+                yield _rows(path, block.offset, block.data)
     else:
         raise JobError(f"{path} is neither Parquet nor JSON lines by its name ({', '.join(_PARQUET + _JSON_LINES)})")
 
 
-def _rows(path: str, block: Block) -> pa.Table:
+def _rows(path: str, offset: int, data: bytes) -> pa.Table:
     try:
-        return pl.read_ndjson(io.BytesIO(block.data or b""), infer_schema_length=None).to_arrow()
+        return pl.read_ndjson(io.BytesIO(data), infer_schema_length=None).to_arrow()
     except pl.exceptions.PolarsError as error:
-        raise JobError(f"{path}, lines from byte {block.offset:,} on: no JSON objects of one kind: {error}") from error
+        raise JobError(f"{path}, lines from byte {offset:,} on: no JSON objects of one kind: {error}") from error
 
 
 def _table(table: pa.Table, columns: TextColumns, language: str | None = None, domain: str | None = None) -> pa.Table:

@@ -13,9 +13,9 @@ from curation.dataset import Job
 from curation.recipe import Recipe
 from jobs import progress
 from jobs.encode import EncodeUnit, Tables, say_if_slow
+from tests.small_tokenizer import small_tokenizer
 from tokenizer.export import export
 from tokenizer.pretokens import CONTROL_TOKENS, build_pipeline
-from tokenizer.training import train_bpe
 
 LANGUAGES = {"en": "the mill by the river", "de": "grain and water"}
 TEXTS = list(LANGUAGES.values())
@@ -36,7 +36,7 @@ class WrongOnce:
 
 @pytest.fixture
 def step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EncodeUnit:
-    export(train_bpe(iter([TEXTS * 3]), 280), tmp_path)
+    export(small_tokenizer(TEXTS * 3, 280), tmp_path)
     curated = {f"language={language}/domain=web/part-0.parquet": text for language, text in LANGUAGES.items()}
     monkeypatch.setattr("jobs.encode.read_part", lambda run, dataset, file, columns: table(curated[file]))
     recipe = Recipe.model_validate(

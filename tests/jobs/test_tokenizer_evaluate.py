@@ -124,7 +124,7 @@ def test_json_lines_are_read_in_blocks(tmp_path: Path, monkeypatch: pytest.Monke
     rows[30:60] = [{"language": 7} for _ in range(30)]
     rows[60:] = [{"text": f"last {n}", "domain": "code", "url": f"x/{n}.py"} for n in range(30)]
     path = tmp_path / "rows.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows) + "\n" * 500)
     monkeypatch.setattr(lines, "BLOCK_BYTES", 200)
     monkeypatch.setattr(storage, "read_bytes", None)  # never the whole file
     groups = read_groups([str(path)], TextColumns(), 1_000_000)

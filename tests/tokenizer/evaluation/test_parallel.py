@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.small_tokenizer import small_tokenizer
 from tokenizer.evaluation.figures import gini
 from tokenizer.evaluation.parallel import premium, read_parallel
 from tokenizer.evaluation.subject import Subject, subject_of
-from tokenizer.training import train_bpe
 
 
 @pytest.fixture(scope="module")
 def byte_subject() -> Subject:
-    return subject_of(train_bpe(iter([["text"]]), 259))
+    return subject_of(small_tokenizer(["text"], 259))
 
 
 def test_premium_against_english(byte_subject: Subject) -> None:
