@@ -118,7 +118,7 @@ def count(run: Run, selected: Job) -> Job:
     job = count_job(run, selected)
     exchange = storage.join(job.ledger, "exchange")
     if job.open():
-        storage.delete_folder(exchange)  # a run that was killed at the very end has left it
+        storage.delete_folder(exchange)  # a run killed at the very end leaves it
         progress.say(f"{job.name:<16} done already")
         return job
     sample = sample_of(run.recipe, run.output, selected)

@@ -40,7 +40,7 @@ def merge_counts(runs: Sequence[str], output: str) -> Job:
     _check_output(output, [manifest["fingerprint"] for manifest in manifests])
     job = Job(output, "merge-counts", ("counts",), fingerprint(described), described)
     if job.open():
-        storage.delete_folder(_exchange(job))  # a run that was killed at the very end has left it
+        storage.delete_folder(_exchange(job))  # a run killed at the very end leaves it
         progress.say(f"{output}: done already")
         return job
     sources = [(run, file) for run, manifest in zip(runs, manifests, strict=True) for file in sorted(manifest["files"])]

@@ -109,7 +109,7 @@ class Training:
         """Weights under which languages count by their bytes to the power 1 / temperature; that of the largest is 1."""
         left = set(table["language"].unique().to_pylist())  # all pretokens of a language may be too rare to be kept
         sizes = {name: n for name, n in counted_text(self.runs)["languages"].items() if n and name in left}
-        largest = max(sizes.values())
+        largest = max(sizes.values(), default=1)
         return {name: round((n / largest) ** (1 / temperature - 1), 4) for name, n in sizes.items()}
 
     def _solved(self, asked: Parity, table: pa.Table, size: int, base: Vocabulary | None) -> Record:
