@@ -22,11 +22,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tokenizer.bpe.counts import PretokenCounter
+from tokenizer.bpe.trainer import train_exact
+from tokenizer.composition import composed
 from tokenizer.encoding import Encoder
 from tokenizer.export import export, tokenizer_info
+from tokenizer.pretokens import CONTROL_TOKENS
 from tokenizer.shards.format import META_DTYPE
 from tokenizer.shards.writer import write_manifest, write_shard
-from tokenizer.training import train_bpe
 from trainer.data.packing import Plan, best_fit, concatenated, joined
 
 SAMPLE_BYTES = 16_000_000
@@ -49,9 +52,11 @@ def read(paths: list[str]) -> pa.Table:
 
 def encode(table: pa.Table, vocabulary: int, folder: str) -> tuple[np.ndarray, np.ndarray]:
     """Ids of all documents, uint32[total], each closed by end-of-text, and their lengths int64[n]."""
-    texts = table["text"].to_pylist()
     step = max(1, int(table.nbytes / SAMPLE_BYTES))
-    export(train_bpe(iter([texts[::step]]), vocabulary), folder)
+    counter = PretokenCounter()
+    counter.add(composed(table["text"].take(np.arange(0, table.num_rows, step)).combine_chunks()))
+    trained = train_exact(counter.table(), vocabulary - len(CONTROL_TOKENS), min_frequency=2)
+    export(trained.tokenizer(special_tokens=CONTROL_TOKENS), folder)
     encoder = Encoder(f"{folder}/tokenizer.json")
     tokens, offsets = encoder.encode(table["text"], append_end=True)
     return tokens, np.diff(offsets)

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from curation import storage
 from curation.text.normalize import normalize
 from tokenizer.evaluation import load
-from tokenizer.tiktoken_ranks import PATTERNS
+from tokenizer.pretokens import PATTERNS
 
 PEER = Path(__file__).parent / "peers" / "tiktoken_ids.py"
 

@@ -19,8 +19,8 @@ from count_corpus import read_counts
 from tokenizer.bpe.back_off import back_off
 from tokenizer.bpe.tokens import missing_bytes
 from tokenizer.bpe.trainer import train, train_exact
-from tokenizer.bpe.usage import bytes_by, tokens_by
-from tokenizer.bpe.vocabulary import Vocabulary
+from tokenizer.bpe.usage import tokens_by
+from tokenizer.bpe.vocabulary import Vocabulary, initial_vocabulary
 from tokenizer.pretokens import MARKS_AS_LETTERS_PATTERN, QWEN2_PATTERN
 
 
@@ -38,7 +38,7 @@ def main() -> None:
     arguments = parser.parse_args()
     exact_seen, exact_unseen = read_counts(arguments.folder, QWEN2_PATTERN)
     seen, unseen = read_counts(arguments.folder, MARKS_AS_LETTERS_PATTERN)
-    size_of = bytes_by(unseen)
+    size_of = tokens_by(unseen, initial_vocabulary())  # a token for each byte
     backed_off = {k: back_off(seen, k) for k in arguments.back_off}
     for size in arguments.size or [32_000, 151_643]:
         exact, default = train_exact(exact_seen, size), train(seen, size)

@@ -52,6 +52,7 @@ class Tokenizer(Strict):
     seeds: list[Annotated[str, StringConstraints(min_length=1)]] = []  # tokens to have whatever the counts
     extend: str | None = None  # a tokenizer.json whose tokens keep their ids; vocab_size counts them
     weights: Weights | None = None
+    license: str | None = None  # an SPDX identifier, for the card
 
     @model_validator(mode="after")
     def _sizes_are_smaller(self) -> Tokenizer:
@@ -73,8 +74,8 @@ class Tokenizer(Strict):
 
     @model_validator(mode="after")
     def _options_of_the_mode(self) -> Tokenizer:
-        own = ("max_token_characters", "within_scripts", "seeds", "extend", "weights")
-        given = [name for name in own if getattr(self, name)]
+        own = ("max_token_characters", "within_scripts", "seeds", "extend", "weights", "back_off")
+        given = [name for name in own if getattr(self, name) != Tokenizer.model_fields[name].default]
         if self.mode == "hf_exact" and given:
             raise ValueError(
                 f"{given[0]} is for mode 'default': `tokenizers` has no such option; leave one of them out"

@@ -116,15 +116,16 @@ def count(run: Run, selected: Job) -> Job:
         JobError: the sample holds no text.
     """
     job = count_job(run, selected)
+    exchange = storage.join(job.ledger, "exchange")
     if job.open():
+        storage.delete_folder(exchange)  # a run killed at the very end leaves it
         progress.say(f"{job.name:<16} done already")
         return job
     sample = sample_of(run.recipe, run.output, selected)
     units = plan_units(sample, run.recipe.tokenizer.unit_bytes)
     partitions = 1 + len(units) // PARTITION_UNITS
-    folder = storage.join(job.ledger, "exchange")
     counts = PartitionedCounts(
-        folder, pattern_of(run.recipe.tokenizer), len(units), partitions, run.recipe.tokenizer.back_off
+        exchange, pattern_of(run.recipe.tokenizer), len(units), partitions, run.recipe.tokenizer.back_off
     )
     steps = Steps(job, sample, units, counts)
     with progress.parts(job, len(units) + partitions):

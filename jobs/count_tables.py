@@ -41,6 +41,24 @@ def common_pattern(runs: Sequence[str]) -> str:
     return patterns[0]
 
 
+def distinct_sources(runs: Sequence[str]) -> list[str]:
+    """The fingerprints of the counts of ``runs``; for merged counts, of those that were merged.
+
+    Raises:
+        JobError: one is there twice, by whatever path, so that its text would count double.
+        FileNotFoundError: a run has no finished counts.
+    """
+    found: dict[str, str] = {}
+    for run in runs:
+        manifest = read_manifest(run, "counts")
+        for source in manifest["recipe"].get("counts", [manifest["fingerprint"]]):
+            if source in found:
+                raise JobError(f"{run} holds the same counts as {found[source]}, wholly or in part; their text would "
+                               "count double: leave one of them out")  # fmt: skip
+            found[source] = run
+    return list(found)
+
+
 def counted_text(runs: Sequence[str]) -> Record:
     """What was counted: ``documents``, ``utf8_bytes`` and the bytes of each of ``languages``, summed over ``runs``."""
     documents, languages = 0, Counter[str]()

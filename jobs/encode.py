@@ -103,9 +103,7 @@ class EncodeUnit(beam.DoFn):
         self._seed = recipe.seed
 
     def setup(self) -> None:
-        with tempfile.TemporaryDirectory(prefix="glotmill-") as local:
-            folder = storage.download_folder(self._folder, local)
-            self._encoder = Encoder(Path(folder) / "tokenizer.json")
+        self._encoder = load_encoder(self._folder)
         self._checked: set[tuple[str, str]] = set()
 
     def process(self, ordinal: int) -> Iterator[int]:
@@ -165,6 +163,19 @@ class EncodeUnit(beam.DoFn):
         return documents
 
 
+def load_encoder(folder: str) -> Encoder:
+    """The encoder of the tokenizer in a folder or URL."""
+    with tempfile.TemporaryDirectory(prefix="glotmill-") as local:
+        return Encoder(Path(storage.download_folder(folder, local)) / "tokenizer.json")
+
+
+def say_if_slow(folder: str) -> None:
+    """Say it once where compiled code does not know the tokenizer in ``folder``."""
+    if not load_encoder(folder).compiled:
+        progress.say(f"{'':<16} warning: compiled code does not know this kind of tokenizer; tokenizers encodes all "
+                     "text, which is exact but some 25 times slower")  # fmt: skip
+
+
 def tiers(run: str, file: str, address: np.ndarray, settings: Tiers) -> np.ndarray:
     """The quality tier of each document of a file of ``curated/``: uint8[n]."""
     part, name = file.rsplit("/", 1)[1], settings.signal
@@ -202,6 +213,7 @@ def encode(run: Run, job: Job, tables: Tables, fences: int) -> list[int]:
     units = plan_units(read_manifest(run.output, "curated")["files"], run.recipe.shards.unit_bytes)
     numbers = [unit.ordinal for unit in units]
     if not job.open():
+        say_if_slow(run.path("tokenizer"))
         step = EncodeUnit(job, run.path("tokenizer"), run.recipe, units, tables, fences)
         for_each_part(run, job, numbers, lambda: beam.ParDo(step))
         if differences := [record["difference"] for record in job.records() if "difference" in record]:

@@ -11,8 +11,9 @@ from curation import storage
 from curation.dataset import Job, fingerprint, read_manifest, read_part
 from jobs import progress
 from jobs.count import write_count_part
-from jobs.count_tables import common_pattern, counted_text
+from jobs.count_tables import common_pattern, counted_text, distinct_sources
 from jobs.errors import JobError
+from jobs.order import ORDER
 from tokenizer.bpe.partitions import PartitionedCounts
 
 VERSION = 1
@@ -24,26 +25,27 @@ def merge_counts(runs: Sequence[str], output: str) -> Job:
     """Add up the counts of finished runs into ``output``/counts/.
 
     Raises:
-        JobError: runs of different pretoken patterns, or the same run twice.
+        JobError: runs of different pretoken patterns, text that would count double, or an output that is itself a run
+            or holds counts that are to be merged.
         FileNotFoundError: a run has no finished counts.
     """
-    if len(set(runs)) < len(runs):
-        raise JobError("merge-counts: a run is given twice; its text would count double")
     pattern = common_pattern(runs)
     manifests = [read_manifest(run, "counts") for run in runs]
     described = {
         "version": VERSION,
         "pattern": pattern,
         "back_off": max(manifest["recipe"]["back_off"] for manifest in manifests),
-        "counts": [manifest["fingerprint"] for manifest in manifests],
+        "counts": distinct_sources(runs),
     }
+    _check_output(output, [manifest["fingerprint"] for manifest in manifests])
     job = Job(output, "merge-counts", ("counts",), fingerprint(described), described)
     if job.open():
+        storage.delete_folder(_exchange(job))  # a run killed at the very end leaves it
         progress.say(f"{output}: done already")
         return job
     sources = [(run, file) for run, manifest in zip(runs, manifests, strict=True) for file in sorted(manifest["files"])]
     partitions = 1 + sum(manifest["bytes"] for manifest in manifests) // PARTITION_BYTES
-    counts = PartitionedCounts(storage.join(job.ledger, "exchange"), pattern, len(sources), partitions)
+    counts = PartitionedCounts(_exchange(job), pattern, len(sources), partitions)
     finished = set(job.finished_parts())
     with progress.counter(job.name, len(sources) + partitions, "parts") as show:
         for task, (run, file) in enumerate(sources):
@@ -60,3 +62,16 @@ def merge_counts(runs: Sequence[str], output: str) -> Job:
     rows = read_manifest(output, "counts")["rows"]
     progress.say(f"{output}: {rows:,} rows of {len(runs)} runs")
     return job
+
+
+def _check_output(output: str, merged: Sequence[str]) -> None:
+    """Opening the job removes what other counts lie in its output."""
+    if any(storage.exists(storage.join(output, "_jobs", name, "job.json")) for name in ORDER):
+        raise JobError(f"merge-counts: {output} is a run, whose own counts would be lost; give a folder of its own")
+    counted = storage.exists(storage.join(output, "counts", "manifest.json"))
+    if counted and read_manifest(output, "counts")["fingerprint"] in merged:
+        raise JobError(f"merge-counts: {output} is to be merged and is the output; give another folder for it")
+
+
+def _exchange(job: Job) -> str:
+    return storage.join(job.ledger, "exchange")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from rich.table import Table
@@ -17,6 +18,7 @@ from tokenizer.evaluation import Subject, compare, load, read_parallel
 from tokenizer.evaluation.markdown import comparison_text, decimal, share
 
 MOST = len(CLASSES)  # colours of the page
+_GIVEN = re.compile(r"(?:([^/=]+)=)?(.*?)(?:(?<=\.tiktoken)@([^/@]*))?", re.DOTALL)
 
 
 def evaluate_tokenizers(
@@ -24,7 +26,8 @@ def evaluate_tokenizers(
 ) -> dict[str, Any]:
     """Measure tokenizers, print an overview, and write ``evaluation.json``, ``.md`` and ``.html`` into ``output``.
 
-    ``tokenizers``: "[name=]path[@pattern]" each; see `tokenizer.evaluation.load`. The comparison is returned.
+    ``tokenizers``: "[name=]path" or "[name=]FILE.tiktoken@pattern" each; see `tokenizer.evaluation.load`. A name has no
+    "/", so that a path with "=" in it is one. The comparison is returned.
 
     Raises:
         JobError: a tokenizer or a text cannot be read, or there are more than four tokenizers.
@@ -55,9 +58,8 @@ def evaluate_tokenizers(
 def _subjects(tokenizers: list[str]) -> list[Subject]:
     subjects = []
     for given in tokenizers:
-        name, _, place = given.rpartition("=")
-        path, _, pattern = place.partition("@")
-        subjects.append(load(path, pattern or None, name or None))
+        name, path, pattern = _GIVEN.fullmatch(given).groups()  # type: ignore[union-attr]  # any text matches
+        subjects.append(load(path, pattern or None, name))
     names = [subject.name for subject in subjects]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise JobError(f"several tokenizers are called {', '.join(twice)}; name them: one={tokenizers[0]}")

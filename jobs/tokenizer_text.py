@@ -17,6 +17,7 @@ import xxhash
 from curation import storage
 from curation.dataset import iterate_part, read_manifest
 from curation.languages import CODE, UNDETERMINED
+from curation.readers.lines import END, line_blocks
 from curation.text.scan import Scanner
 from jobs import progress
 from jobs.errors import JobError
@@ -93,10 +94,12 @@ class _Sample:
 
 def _by_group(table: pa.Table) -> Iterator[tuple[Group, pa.Array]]:
     """The texts of each group in a table of text, language, domain and kind."""
-    keys = table.select(["language", "domain", "kind"]).to_pylist()
-    groups = [Group(row["language"] or UNDETERMINED, row["domain"], row["kind"] or "") for row in keys]
-    for group in dict.fromkeys(groups):
-        yield group, table["text"].filter(pa.array([one == group for one in groups])).combine_chunks()
+    keys = ["language", "domain", "kind"]
+    numbered = table.append_column("row", pa.array(np.arange(len(table))))
+    grouped = numbered.group_by(keys, use_threads=False).aggregate([("row", "list")])
+    for group, rows in zip(grouped.select(keys).to_pylist(), grouped["row_list"], strict=True):
+        text = table["text"].take(rows.values).combine_chunks()
+        yield Group(group["language"] or UNDETERMINED, group["domain"], group["kind"] or ""), text
 
 
 def _tables(source: str, columns: TextColumns) -> Iterator[pa.Table]:
@@ -115,7 +118,7 @@ def _tables(source: str, columns: TextColumns) -> Iterator[pa.Table]:
         raise JobError(f"{source} is neither a run that has selected nor does it match files; put patterns in quotes")
     for path in found:
         for number, table in enumerate(_read(path)):
-            if columns.text not in table.column_names:
+            if columns.text not in table.column_names and not number:
                 raise JobError(f"{path} has no column '{columns.text}'; it has {', '.join(table.column_names)}")
             if columns.language not in table.column_names and not number:
                 progress.say(f"{path} has no column '{columns.language}': its texts are in no known language")
@@ -128,9 +131,18 @@ def _read(path: str) -> Iterator[pa.Table]:
             for batch in pq.ParquetFile(file).iter_batches(BATCH_ROWS):
                 yield pa.Table.from_batches([batch])
     elif path.endswith(_JSON_LINES):
-        yield pl.read_ndjson(io.BytesIO(storage.read_bytes(path)), infer_schema_length=None).to_arrow()
+        for block in line_blocks(path, 0, END, END):  # no line is over the limit, so none is passed over
+            if block.data and not block.data.isspace():
+                yield _rows(path, block.offset, block.data)
     else:
         raise JobError(f"{path} is neither Parquet nor JSON lines by its name ({', '.join(_PARQUET + _JSON_LINES)})")
+
+
+def _rows(path: str, offset: int, data: bytes) -> pa.Table:
+    try:
+        return pl.read_ndjson(io.BytesIO(data), infer_schema_length=None).to_arrow()
+    except pl.exceptions.PolarsError as error:
+        raise JobError(f"{path}, lines from byte {offset:,} on: no JSON objects of one kind: {error}") from error
 
 
 def _table(table: pa.Table, columns: TextColumns, language: str | None = None, domain: str | None = None) -> pa.Table:
@@ -143,8 +155,10 @@ def _table(table: pa.Table, columns: TextColumns, language: str | None = None, d
         _kind(value, columns.code is not None) if one == CODE else ""
         for one, value in zip(domains, _values(table, place), strict=True)
     ]
-    text = table[columns.text].cast(pa.large_string())
-    return pa.table({"text": text, "language": languages, "domain": domains, "kind": pa.array(kinds, pa.string())})
+    # A block of JSON lines may have no text.
+    text = table[columns.text].cast(pa.large_string()) if columns.text in names else pa.nulls(rows, pa.large_string())
+    languages, domains, kinds = (pa.array(values, pa.string()) for values in (languages, domains, kinds))
+    return pa.table({"text": text, "language": languages, "domain": domains, "kind": kinds})
 
 
 def _values(table: pa.Table, column: str) -> list[str | None]:

@@ -14,7 +14,7 @@ from curation import storage
 from curation.dataset import Job, Record, fingerprint, pretty_json, read_manifest
 from curation.recipe_tokenizer import Tokenizer as Settings
 from jobs import progress
-from jobs.count_tables import counted_text
+from jobs.count_tables import counted_text, distinct_sources
 from jobs.run_context import JobError, Run
 from jobs.sample import evaluation_texts, sample_of
 from jobs.vocabulary import Trained, Training
@@ -28,7 +28,13 @@ OF_THE_SAMPLE = {"parallel", "extend", "add_counts", "sample_bytes", "temperatur
 
 
 def tokenizer_job(run: Run, counted: Job) -> Job:
+    """The job of a run that has counted.
+
+    Raises:
+        JobError: text of ``add_counts`` would count double.
+    """
     recipe = run.recipe.tokenizer
+    distinct_sources([run.output, *recipe.add_counts])
     described = {
         "version": VERSION,
         "tokenizer": recipe.model_dump(exclude=OF_THE_SAMPLE),
@@ -74,7 +80,7 @@ def train_tokenizer(run: Run, selected: Job, counted: Job) -> Job:
     }
     for row in evaluation["languages"]:
         row["seen_in_training"] = row["language"] in seen
-    card = Card(run.recipe.name, recipe.mode, text["languages"], evaluation, counts=counted.fingerprint)
+    card = Card(run.recipe.name, recipe.mode, text["languages"], evaluation, recipe.license, counted.fingerprint)
     for size, smaller in trained.smaller.items():
         remark = f"The first {size:,} tokens of a vocabulary of {evaluation['vocab_size']:,}; figures are of the whole."
         _publish(smaller, job.path("tokenizer", str(size)), replace(card, remarks=(remark,)))

@@ -18,13 +18,14 @@ from curation.recipe_tokenizer import Tokenizer as Settings
 from jobs.count_tables import counted_text, read_counts
 from jobs.tokenizer_settings import base_tokenizer, pattern_of
 from tokenizer.bpe.counts import PretokenCounter
-from tokenizer.bpe.extension import extended, first_free_id, vocabulary_of
+from tokenizer.bpe.extension import extended, vocabulary_of
 from tokenizer.bpe.parity import solve
-from tokenizer.bpe.trainer import Options, train, train_exact
+from tokenizer.bpe.trainer import Options, starting_vocabulary, train, train_exact
 from tokenizer.bpe.usage import rare_tokens, usage
 from tokenizer.bpe.vocabulary import Vocabulary
 from tokenizer.composition import composed
-from tokenizer.control_tokens import special_tokens
+from tokenizer.control_tokens import missing_control_tokens, special_tokens
+from tokenizer.ids import vocabulary_size
 from tokenizer.pretokens import CONTROL_TOKENS
 
 Show = Callable[[int, str], None]
@@ -56,8 +57,9 @@ class Training:
         settings, pattern = self.settings, pattern_of(self.settings)
         base = base_tokenizer(settings.extend) if settings.extend else None
         given = vocabulary_of(base) if base else None
-        controls = len(CONTROL_TOKENS) if base is None else _added_tokens(base)
+        controls = len(CONTROL_TOKENS) if base is None else _other_tokens(base)
         size = settings.vocab_size - controls
+        _check_sizes(settings, controls + len(starting_vocabulary(given, settings.seeds).tokens))
         table = read_counts(self.runs, ("language",) if settings.weights else ())
         weights, facts = self._weights(table, size, given)
         report, checkpoint = self._reporter(size), storage.join(self.folder, "merges.npz")
@@ -68,7 +70,7 @@ class Training:
         else:
             vocabulary = train(
                 table, size, self._options(), weights=weights, base=given,
-                first_new_id=first_free_id(base) if base else None, progress=report, checkpoint=checkpoint,
+                first_new_id=vocabulary_size(base) if base else None, progress=report, checkpoint=checkpoint,
             )  # fmt: skip
         smaller = {n: _tokenizer(vocabulary.prefix(n - controls), base, pattern)
                    for n in sorted(settings.sizes) if n - controls < len(vocabulary.tokens)}  # fmt: skip
@@ -100,13 +102,14 @@ class Training:
         if asked.parity is not None:
             solved = self._solved(asked.parity, table, size, base)
             return solved["weights"], {"weights": solved["weights"], "parity": solved}
-        weights = asked.languages if asked.temperature is None else self._tempered(asked.temperature)
+        weights = asked.languages if asked.temperature is None else self._tempered(asked.temperature, table)
         return dict(weights), {"weights": dict(weights)}
 
-    def _tempered(self, temperature: float) -> dict[str, float]:
+    def _tempered(self, temperature: float, table: pa.Table) -> dict[str, float]:
         """Weights under which languages count by their bytes to the power 1 / temperature; that of the largest is 1."""
-        sizes = {name: n for name, n in counted_text(self.runs)["languages"].items() if n}
-        largest = max(sizes.values())
+        left = set(table["language"].unique().to_pylist())  # all pretokens of a language may be too rare to be kept
+        sizes = {name: n for name, n in counted_text(self.runs)["languages"].items() if n and name in left}
+        largest = max(sizes.values(), default=1)
         return {name: round((n / largest) ** (1 / temperature - 1), 4) for name, n in sizes.items()}
 
     def _solved(self, asked: Parity, table: pa.Table, size: int, base: Vocabulary | None) -> Record:
@@ -136,6 +139,16 @@ def _tokenizer(
     return vocabulary.tokenizer(pattern=pattern, special_tokens=special)
 
 
-def _added_tokens(base: Tokenizer) -> int:
-    """How many tokens of a tokenizer are not of its vocabulary."""
-    return len(base.get_vocab(with_added_tokens=True)) - len(vocabulary_of(base).tokens)
+def _other_tokens(base: Tokenizer) -> int:
+    """How many tokens of an extended tokenizer are not of its vocabulary: those added to the base, now or before."""
+    added = len(base.get_vocab(with_added_tokens=True)) - len(vocabulary_of(base).tokens)
+    return added + len(missing_control_tokens(base))
+
+
+def _check_sizes(settings: Settings, given: int) -> None:
+    least = min([settings.vocab_size, *settings.sizes])
+    if least < given:
+        raise ValueError(
+            f"{least:,} tokens were asked for (vocab_size, sizes), but {given:,} are given: bytes, control tokens, "
+            "seeds and the tokens of the tokenizer to extend; ask for that or more"
+        )

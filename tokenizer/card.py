@@ -13,8 +13,10 @@ from tokenizers import Tokenizer
 
 from curation.languages import LANGUAGES
 from tokenizer.evaluation.markdown import decimal, name_of, share, table
-from tokenizer.export import RANKS_FILE, TOKENIZER_FILE, fingerprint, has_qwen2_pipeline, vocabulary_size
-from tokenizer.tiktoken_ranks import PATTERNS, ranks_of
+from tokenizer.export import RANKS_FILE, TOKENIZER_FILE, fingerprint, has_qwen2_pipeline
+from tokenizer.ids import vocabulary_size
+from tokenizer.pretokens import PATTERNS
+from tokenizer.tiktoken_ranks import ranks_of
 
 CARD_FILE = "README.md"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tokenizers import Tokenizer
+
 from tokenizer.pretokens import CONTROL_TOKENS
 
 QWEN2_FIRST_CONTROL_ID = 151_643
@@ -24,6 +26,11 @@ def special_tokens(first_free_id: int, first_control_id: int | None = None) -> t
             f"Ask for at most {first:,} regular tokens."
         )
     return (*map(reserved_token, range(first - first_free_id)), *CONTROL_TOKENS)
+
+
+def missing_control_tokens(tokenizer: Tokenizer) -> list[str]:
+    """The control tokens that a tokenizer made elsewhere has not, in their order."""
+    return [token for token in CONTROL_TOKENS if tokenizer.token_to_id(token) is None]
 
 
 def reserved_token(number: int) -> str:

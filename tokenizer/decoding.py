@@ -11,21 +11,23 @@ from numba import njit
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from tokenizer.ids import vocabulary_size
 from tokenizer.pretokens import token_bytes
 
 
 class Decoder:
     """Decodes with the byte-level BPE tokenizer in ``tokenizer_json`` (a path); control tokens become their names.
 
+    Ids that are left out before the last one stand for no text, and become U+FFFD.
     Raises ValueError for a tokenizer that is not byte-level.
     """
 
     def __init__(self, tokenizer_json: str | Path) -> None:
         tokenizer = Tokenizer.from_file(str(tokenizer_json))
         control = {number: token.content.encode() for number, token in tokenizer.get_added_tokens_decoder().items()}
-        size = tokenizer.get_vocab_size()
+        size = vocabulary_size(tokenizer)
         try:
-            pieces = [control.get(i) or token_bytes(tokenizer.id_to_token(i) or "") for i in range(size)]
+            pieces = [control.get(i) or _bytes_of(tokenizer.id_to_token(i)) for i in range(size)]
         except (KeyError, TypeError) as error:
             raise ValueError(f"{tokenizer_json} is no byte-level BPE tokenizer with ids 0 to {size - 1:,}.") from error
         self._bytes = np.frombuffer(b"".join(pieces), np.uint8)
@@ -52,6 +54,10 @@ class Decoder:
             return raw.cast(pa.large_string())
         except pa.ArrowInvalid:
             return pa.array([value.decode("utf-8", "replace") for value in raw.to_pylist()], pa.large_string())
+
+
+def _bytes_of(token: str | None) -> bytes:
+    return "\N{REPLACEMENT CHARACTER}".encode() if token is None else token_bytes(token)
 
 
 @njit(cache=True, nogil=True)

@@ -58,7 +58,6 @@ class Encoder:
         if end_of_text is None:
             raise ValueError(f"{tokenizer_json} has no token {END_OF_TEXT}: documents could not be ended.")
         self.end_of_text: int = end_of_text
-        self.vocabulary_size: int = self._tokenizer.get_vocab_size()
         self._compiled: CompiledEncoder | None
         self._compiled, self._composes = compile_encoder(self._plain) or (None, False)
 

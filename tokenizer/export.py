@@ -11,6 +11,8 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from curation import storage
+from tokenizer.control_tokens import missing_control_tokens
+from tokenizer.ids import vocabulary_size
 from tokenizer.pretokens import CONTROL_TOKENS, END_OF_TEXT, IM_END, IM_START, build_pipeline, token_characters
 from tokenizer.tiktoken_ranks import obstacle, ranks_of, write_ranks
 
@@ -42,8 +44,7 @@ def export(tokenizer: Tokenizer, directory: str | Path, *, model_max_length: int
 
     Raises ValueError when a control token is missing.
     """
-    missing = [token for token in CONTROL_TOKENS if tokenizer.token_to_id(token) is None]
-    if missing:
+    if missing := missing_control_tokens(tokenizer):
         raise ValueError(f"The tokenizer lacks the control tokens {missing}: make it with all of CONTROL_TOKENS.")
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
@@ -84,11 +85,6 @@ def tokenizer_info(directory: str | Path) -> dict[str, Any]:
         "vocabulary_size": vocabulary_size(tokenizer),
         "special_tokens": {token: tokenizer.token_to_id(token) for token in CONTROL_TOKENS},
     }
-
-
-def vocabulary_size(tokenizer: Tokenizer) -> int:
-    """One more than the largest id: the rows that a model's embedding needs, also where ids are left out."""
-    return 1 + max(tokenizer.get_vocab(with_added_tokens=True).values())
 
 
 def has_qwen2_pipeline(tokenizer: Tokenizer) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from functools import lru_cache
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
@@ -55,9 +54,8 @@ PATTERNS = {
     "gpt2": GPT2_PATTERN,
     "o200k": O200K_PATTERN,
 }
-"""Patterns by the names that recipes use. All are scanned by compiled code; a count table names the pattern itself."""
-# What each of the patterns that are trained on by default takes as a letter.
-LETTERS = {QWEN2_PATTERN: r"\p{L}", MARKS_AS_LETTERS_PATTERN: r"[\p{L}\p{M}]"}
+"""Patterns by the names that recipes and `glotmill tokenizer evaluate` use. All are scanned by compiled code; a count
+table names the pattern itself."""
 
 END_OF_TEXT = "<|endoftext|>"
 IM_START = "<|im_start|>"
@@ -78,11 +76,6 @@ def build_pipeline(model: models.BPE | None = None, *, pattern: str = QWEN2_PATT
     )
     tokenizer.decoder = decoders.ByteLevel()
     return tokenizer
-
-
-def compose(text: str) -> str:
-    """``text`` in NFC, as the normaliser of ``tokenizers`` writes it."""
-    return text if unicodedata.is_normalized("NFC", text) else str(normalizers.NFC().normalize_str(text))
 
 
 def pretokens(text: str, *, pattern: str = QWEN2_PATTERN) -> list[str]:

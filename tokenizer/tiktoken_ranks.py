@@ -16,30 +16,10 @@ from tokenizers import AddedToken, Tokenizer, models
 from curation import storage
 from tokenizer.pretokens import (
     END_OF_TEXT,
-    MARKS_AS_LETTERS_PATTERN,
-    QWEN2_PATTERN,
     build_pipeline,
     token_bytes,
     token_characters,
 )
-
-PATTERNS = {
-    "qwen2": QWEN2_PATTERN,
-    "marks_as_letters": MARKS_AS_LETTERS_PATTERN,
-    "gpt2": r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
-    "cl100k": QWEN2_PATTERN.replace(r"|\p{N}|", r"|\p{N}{1,3}|"),
-    "o200k": "|".join([
-        r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
-        r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
-        r"\p{N}{1,3}",
-        r" ?[^\s\p{L}\p{N}]+[\r\n/]*",
-        r"\s*[\r\n]+",
-        r"\s+(?!\S)",
-        r"\s+",
-    ]),
-}  # fmt: skip
-"""The patterns that ranks files are used with, as tiktoken 0.14 and the Qwen tokenizers publish them; possessive
-quantifiers, which only save time, are written as plain ones."""
 
 
 def ranks_of(tokenizer: Tokenizer) -> dict[bytes, int]:

@@ -49,6 +49,7 @@ def test_paths_are_taken_from_the_folder_of_the_recipe(tmp_path: Path) -> None:
         (GOOD + "select:\n  languages: [en, dee]\n", 7, ["unknown language 'dee'", "did you mean 'de'"]),
         (GOOD + "select: {mixture: {domains: {web: 0.9, code: 0.2}}}\n", 7, ["add up to 1.1"]),
         (GOOD + "tokenizer: {sizes: [40000]}\n", 7, ["tokenizer", "smaller than vocab_size (32,000)", "40,000"]),
+        (GOOD + "tokenizer: {mode: hf_exact, back_off: 5}\n", 7, ["back_off is for mode 'default'"]),
         (GOOD + "tokenizer: {mode: hf_exact, seeds: [a]}\n", 7, ["seeds is for mode 'default'"]),
         (GOOD + "tokenizer: {mode: hf_exact, weights: {temperature: 2}}\n", 7, ["weights is for mode 'default'"]),
         (GOOD + "tokenizer: {weights: {parity: {gini: 0.1}}}\n", 7, ["measured on parallel text", "'parallel'"]),

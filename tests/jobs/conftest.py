@@ -148,7 +148,9 @@ def _write_inputs(folder: Path) -> list[dict[str, Any]]:
 SMALL: dict[str, Any] = {
     "annotate": {"unit_bytes": 6000, "max_bad_fraction": 0.05},
     "select": {"rejected_text": 0.5, "mixture": {"max_copies": 2, "temperature": 1.5}},
-    "tokenizer": {"vocab_size": 500, "sizes": [400], "sample_bytes": 60_000, "unit_bytes": 10_000},
+    "tokenizer": {
+        "vocab_size": 500, "sizes": [400], "sample_bytes": 60_000, "unit_bytes": 10_000, "license": "CC0-1.0",
+    },
     "shards": {"unit_bytes": 40_000, "validation_fraction": 0.15},
     "train": {
         "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2,

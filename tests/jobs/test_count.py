@@ -14,7 +14,7 @@ from curation.dataset import Job, verify
 from curation.recipe import load_recipe
 from jobs import pipeline
 from jobs.count import Steps, plan_units
-from jobs.count_tables import counted_text, read_counts
+from jobs.count_tables import counted_text, distinct_sources, read_counts
 from jobs.run_context import JobError, Run
 from jobs.sample import Sample, evaluation_texts, group_of, sample_of
 from tokenizer.bpe.back_off import back_off
@@ -148,12 +148,7 @@ def test_a_killed_job_goes_on_after_the_last_finished_task(
 
 
 def test_merged_counts_are_those_of_both_runs(copy, glotmill, tmp_path: Path) -> None:
-    outputs = []
-    for seed in (1, 2):
-        recipe, output = copy()
-        recipe.write_text(recipe.read_text().replace("seed: 3", f"seed: {seed}"))
-        _until(recipe, output, "count")
-        outputs.append(str(output))
+    *outputs, third = (_counted_with_seed(copy, seed) for seed in (1, 2, 4))
     merged = str(tmp_path / "merged")
     assert glotmill("tokenizer", "merge-counts", *outputs, "--output", merged).code == 0
     assert _table(merged).equals(read_counts(outputs, GROUP_COLUMNS))
@@ -162,8 +157,60 @@ def test_merged_counts_are_those_of_both_runs(copy, glotmill, tmp_path: Path) ->
     assert counted_text([merged])["utf8_bytes"] == sum(texts)
     assert "done already" in glotmill("tokenizer", "merge-counts", *outputs, "--output", merged).out
     again = str(tmp_path / "again")  # a merged table is merged like any other
-    assert glotmill("tokenizer", "merge-counts", merged, outputs[0], "--output", again).code == 0
-    assert counted_text([again])["utf8_bytes"] == sum(texts) + texts[0]
+    assert glotmill("tokenizer", "merge-counts", merged, third, "--output", again).code == 0
+    assert counted_text([again])["utf8_bytes"] == sum(texts) + counted_text([third])["utf8_bytes"]
+    (Path(merged) / "_jobs" / "merge-counts" / "exchange").mkdir()  # as a run leaves it that is killed at the very end
+    glotmill("tokenizer", "merge-counts", *outputs, "--output", merged)
+    assert not (Path(merged) / "_jobs" / "merge-counts" / "exchange").exists()
+    for runs in ([merged, outputs[1]], [outputs[0], f"{outputs[1]}/../run/", f"{outputs[0]}/../run"], [again, merged]):
+        said = glotmill("tokenizer", "merge-counts", *runs, "--output", str(tmp_path / "double"))
+        assert said.code == 1 and "count double" in said.err
+        with pytest.raises(JobError, match="count double"):
+            distinct_sources(runs)
+
+
+def test_counts_are_never_merged_into_what_holds_others(copy, glotmill, tmp_path: Path, checksums) -> None:
+    first, second, third = (_counted_with_seed(copy, seed) for seed in (1, 2, 4))
+    merged = str(tmp_path / "merged")
+    assert glotmill("tokenizer", "merge-counts", first, second, "--output", merged).code == 0
+    for runs, output, words in (
+        ((first, second), first, "is a run"),
+        ((first, second), third, "is a run"),
+        ((merged, third), merged, "is the output"),
+    ):
+        before = checksums(output)
+        said = glotmill("tokenizer", "merge-counts", *runs, "--output", output)
+        assert said.code == 1 and words in said.err
+        assert checksums(output) == before
+
+
+def _counted_with_seed(copy, seed: int) -> str:
+    recipe, output = copy()
+    recipe.write_text(recipe.read_text().replace("seed: 3", f"seed: {seed}"))
+    _until(recipe, output, "count")
+    return str(output)
+
+
+def test_no_training_counts_text_double(copy) -> None:
+    """Neither that of the run itself nor that of a run named twice."""
+    recipe, output = copy()
+    _until(recipe, output, "count")
+    other = _counted_with_seed(copy, 1)
+    text = recipe.read_text()
+    for added in ([str(output)], [other, other]):
+        recipe.write_text(text.replace("tokenizer:\n", f"tokenizer:\n  add_counts: {json.dumps(added)}\n"))
+        with pytest.raises(JobError, match="count double"):
+            _until(recipe, output, "train-tokenizer")
+    assert not (output / "_jobs" / "train-tokenizer").exists()
+
+
+def test_what_a_killed_job_left_is_removed(copy) -> None:
+    recipe, output = copy()
+    _until(recipe, output, "count")
+    left = output / "_jobs" / "count" / "exchange"
+    left.mkdir()
+    _until(recipe, output, "count")
+    assert not left.exists()
 
 
 def test_counts_that_do_not_belong_together_are_refused(copy, glotmill, tmp_path: Path) -> None:
@@ -176,7 +223,7 @@ def test_counts_that_do_not_belong_together_are_refused(copy, glotmill, tmp_path
     assert said.code == 1
     assert "counts of different patterns cannot be added" in said.err
     said = glotmill("tokenizer", "merge-counts", str(output), str(output), "--output", str(tmp_path / "merged"))
-    assert "given twice" in said.err
+    assert "count double" in said.err
     said = glotmill("tokenizer", "merge-counts", str(output), str(tmp_path), "--output", str(tmp_path / "merged"))
     assert "'counts' is not finished" in said.err
 

@@ -7,12 +7,15 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from tokenizers import Tokenizer
 
 from curation.dataset import Job
 from curation.recipe import Recipe
-from jobs.encode import EncodeUnit, Tables
+from jobs import progress
+from jobs.encode import EncodeUnit, Tables, say_if_slow
+from tests.small_tokenizer import small_tokenizer
 from tokenizer.export import export
-from tokenizer.training import train_bpe
+from tokenizer.pretokens import CONTROL_TOKENS, build_pipeline
 
 LANGUAGES = {"en": "the mill by the river", "de": "grain and water"}
 TEXTS = list(LANGUAGES.values())
@@ -33,7 +36,7 @@ class WrongOnce:
 
 @pytest.fixture
 def step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EncodeUnit:
-    export(train_bpe(iter([TEXTS * 3]), 280), tmp_path)
+    export(small_tokenizer(TEXTS * 3, 280), tmp_path)
     curated = {f"language={language}/domain=web/part-0.parquet": text for language, text in LANGUAGES.items()}
     monkeypatch.setattr("jobs.encode.read_part", lambda run, dataset, file, columns: table(curated[file]))
     recipe = Recipe.model_validate(
@@ -65,3 +68,17 @@ def test_a_difference_in_a_later_language_is_found(step: EncodeUnit) -> None:
         second = step._encode("language=de/domain=web/part-0.parquet")
     assert np.concatenate([first.tokens, second.tokens]).tolist() == right.tolist()
     assert step._encoder.difference is not None and not step._encoder.compiled
+
+
+def test_a_tokenizer_that_compiled_code_does_not_know_is_said(
+    step: EncodeUnit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(progress, "say", said.append)
+    say_if_slow(str(tmp_path))
+    assert not said
+    other = build_pipeline(Tokenizer.from_file(str(tmp_path / "tokenizer.json")).model, pattern=r"\w+")
+    other.add_special_tokens(list(CONTROL_TOKENS))
+    other.save(str(tmp_path / "tokenizer.json"))
+    say_if_slow(str(tmp_path))
+    assert len(said) == 1 and "some 25 times slower" in said[0]

@@ -7,10 +7,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from jobs import tokenizer_text
+from curation import storage
+from curation.readers import lines
+from jobs import tokenizer_evaluate, tokenizer_text
+from jobs.errors import JobError
 from jobs.tokenizer_text import TextColumns, read_groups
 from tests.page import Page
-from tokenizer.evaluation import Group
+from tokenizer.evaluation import Group, Subject
 
 
 @pytest.fixture(scope="module")
@@ -44,12 +47,37 @@ def test_a_run_is_measured_with_its_tokenizer_and_another(finished, exported, tm
     assert "| bytes per token |" in (tmp_path / "out" / "evaluation.md").read_text()
 
 
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("/x/lang=en/tok", ("/x/lang=en/tok", None, None)),
+        ("./lang=en/tok", ("./lang=en/tok", None, None)),
+        ("mine=/x/lang=en/tok", ("/x/lang=en/tok", None, "mine")),
+        ("/home/user@host/tok", ("/home/user@host/tok", None, None)),
+        ("s3://bucket/a=b/tokenizer.json", ("s3://bucket/a=b/tokenizer.json", None, None)),
+        ("gpt=/home/user@host/x.tiktoken@gpt2", ("/home/user@host/x.tiktoken", "gpt2", "gpt")),
+        ("x.tiktoken@", ("x.tiktoken", None, None)),
+    ],
+)
+def test_paths_may_hold_the_marks_of_names_and_patterns(given, meant, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = []
+
+    def load(path: str, pattern: str | None, name: str | None) -> Subject:
+        loaded.append((path, pattern, name))
+        return Subject(name or path, lambda texts: None, ())
+
+    monkeypatch.setattr(tokenizer_evaluate, "load", load)
+    tokenizer_evaluate._subjects([given])
+    assert loaded == [meant]
+
+
 def test_the_report_and_the_card_of_a_run_hold_the_figures(finished, exported) -> None:
     evaluation = json.loads(Path(exported, "evaluation.json").read_text())
     assert evaluation["vocabulary"]["vocabulary_size"] == evaluation["vocab_size"]
     english = next(row for row in evaluation["languages"] if row["language"] == "en")
     assert english["fertility"] >= 1 and 0 <= english["continued_words"] <= 1
     assert f"| English | {evaluation['sample_bytes']['en'] / 1e6:.2f} |" in Path(exported, "README.md").read_text()
+    assert "| licence | CC0-1.0 |" in Path(exported, "README.md").read_text()
 
 
 def test_files_of_both_kinds_with_columns_of_their_own(tmp_path: Path) -> None:
@@ -88,6 +116,30 @@ def test_the_sample_depends_on_the_documents_alone(tmp_path: Path, monkeypatch: 
     assert one.text == other.text and 1_950 < one.utf8_bytes <= 2_000
     (least,) = read_groups([str(tmp_path / "one.parquet")], TextColumns(), 1).values()
     assert least.text.to_pylist() == one.text.to_pylist()[:1]
+
+
+def test_json_lines_are_read_in_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the groups of the whole, also where a block has no text, no language or other types than the first."""
+    rows = [{"text": f"text {n}", "language": ["en", "de", None][n % 3], "url": f"a.{n}"} for n in range(90)]
+    rows[30:60] = [{"language": 7} for _ in range(30)]
+    rows[60:] = [{"text": f"last {n}", "domain": "code", "url": f"x/{n}.py"} for n in range(30)]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows) + "\n" * 500)
+    monkeypatch.setattr(lines, "BLOCK_BYTES", 200)
+    monkeypatch.setattr(storage, "read_bytes", None)  # never the whole file
+    groups = read_groups([str(path)], TextColumns(), 1_000_000)
+    expected: dict[Group, list[str]] = {}
+    for row in rows:
+        if "text" in row:
+            domain = row.get("domain", "web")
+            group = Group(row.get("language") or "und", domain, "py" if domain == "code" else "")
+            expected.setdefault(group, []).append(row["text"])
+    assert {group: sorted(text.text.to_pylist()) for group, text in groups.items()} == {
+        group: sorted(texts) for group, texts in expected.items()
+    }
+    path.write_text('{"text": "a"}\n{"text": \n')
+    with pytest.raises(JobError, match=r"rows.jsonl, lines from byte 0 on: no JSON objects"):
+        read_groups([str(path)], TextColumns(), 1_000)
 
 
 def test_what_cannot_be_used_is_explained(exported, tmp_path, glotmill) -> None:

@@ -131,6 +131,20 @@ def test_weights_given_and_by_temperature(train, counted) -> None:
     assert weights == pytest.approx({name: (n / max(sizes.values())) ** -0.8 for name, n in sizes.items()}, abs=1e-4)
 
 
+def test_a_language_whose_pretokens_were_all_too_rare_has_no_weight(tmp_path: Path) -> None:
+    """Its text was counted, but nothing of it is left to train on."""
+    counter = PretokenCounter(MARKS_AS_LETTERS_PATTERN, GROUP_COLUMNS)
+    counter.add(pa.array(["low lower lowest " * 9], pa.large_string()), ("en", "web"))
+    job = Job(str(tmp_path), "count", ("counts",), "f", {"pattern": MARKS_AS_LETTERS_PATTERN, "back_off": 5})
+    table = counter.table()
+    file = write_parquet(job.path("counts", "part-00000.parquet"), table.to_batches(), table.schema)
+    job.write_record(0, {"files": {"counts": {"part-00000.parquet": file}}})
+    job.close({}, {"documents": 2, "utf8_bytes": 173, "languages": {"en": 153, "lo": 20}})
+    settings = Settings.model_validate({"vocab_size": 300, "back_off": 5, "weights": {"temperature": 2}})
+    trained = Training(settings, [str(tmp_path)], {}, str(tmp_path / "training"), lambda made, said: None).run()
+    assert trained.facts["weights"] == {"en": 1.0}
+
+
 def test_solved_weights_are_kept_for_a_training_that_goes_on(train, tmp_path: Path, monkeypatch) -> None:
     parity = {"weights": {"parity": {"max_cost": 0.05}}}
     trained = train(**parity)
@@ -151,6 +165,27 @@ def test_an_extended_tokenizer_keeps_its_ids(train, tmp_path: Path) -> None:
     assert sorted(_vocabulary(trained.tokenizer).values()) == list(range(400))
     assert sorted(_vocabulary(trained.smaller[350]).values()) == list(range(350))
     assert [trained.tokenizer.token_to_id(token) for token in CONTROL_TOKENS] == [317, 318, 319]
+
+
+def test_control_tokens_that_a_base_lacks_are_counted(train, tmp_path: Path) -> None:
+    base = build_pipeline(train(vocab_size=320).tokenizer.model, pattern=MARKS_AS_LETTERS_PATTERN)
+    base.save(str(tmp_path / "base.json"))
+    trained = train(vocab_size=400, extend=str(tmp_path / "base.json"), sizes=[350])
+    for size, tokenizer in {400: trained.tokenizer, 350: trained.smaller[350]}.items():
+        assert [tokenizer.token_to_id(token) for token in CONTROL_TOKENS] == [size - 3, size - 2, size - 1]
+        assert sorted(_vocabulary(tokenizer).values()) == list(range(size))
+
+
+@pytest.mark.parametrize(
+    "settings", [{"sizes": [310]}, {"vocab_size": 315}, {"seeds": ["a longer seed"], "sizes": [320]}]
+)
+def test_sizes_below_what_is_given_are_refused_before_training(
+    train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]
+) -> None:
+    train(vocab_size=320).tokenizer.save(str(tmp_path / "base.json"))
+    monkeypatch.setattr(vocabulary, "read_counts", None)
+    with pytest.raises(ValueError, match=r"but 3\d\d are given: bytes, control tokens, seeds and the tokens of"):
+        train(extend=str(tmp_path / "base.json"), **settings)
 
 
 def test_counts_of_other_runs_are_added(counted, tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ import pytest
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from tests.small_tokenizer import small_tokenizer
 from tokenizer.export import export
 from tokenizer.shards.format import META_DTYPE
 from tokenizer.shards.writer import write_manifest, write_shard
-from tokenizer.training import train_bpe
 
 SAMPLE = {
     "en": "The quick brown fox doesn't jump over 12 lazy dogs; they've seen it all before, and we'll go again.\n\n",
@@ -37,7 +37,7 @@ def sample() -> dict[str, str]:
 @pytest.fixture(scope="session")
 def trained(sample: dict[str, str]) -> Tokenizer:
     """700 tokens, reached exactly."""
-    return train_bpe(iter([[text * 3] for text in sample.values()]), 700)
+    return small_tokenizer([text * 3 for text in sample.values()], 700)
 
 
 @pytest.fixture(scope="session")

@@ -1,25 +1,22 @@
-"""Training: vocabulary layout, determinism, and errors for sizes and samples that cannot work."""
+"""Training from texts: vocabulary layout, determinism, and the textbook's merges."""
 
+import json
 import os
 import subprocess
 import sys
 import unicodedata
-import warnings
 from collections import Counter
-from collections.abc import Iterator
 
-import pytest
 from tokenizers import AddedToken, Tokenizer, trainers
 
+from tests.small_tokenizer import small_tokenizer
 from tokenizer.pretokens import CONTROL_TOKENS, build_pipeline, byte_characters, pretokens
-from tokenizer.training import merge_count, train_bpe
 
 TRAIN_AND_PRINT_HASH = """
 import hashlib, sys
-from tokenizer.training import train_bpe
+from tests.small_tokenizer import small_tokenizer
 texts = sys.stdin.read().split("\\x00")
-batches = (texts[i : i + 7] for i in range(0, len(texts), 7))
-print(hashlib.sha256(train_bpe(batches, 1_000).to_str().encode()).hexdigest())
+print(hashlib.sha256(small_tokenizer(texts, 1_000).to_str().encode()).hexdigest())
 """
 
 
@@ -32,17 +29,17 @@ def test_control_tokens_come_last_and_bytes_first(trained: Tokenizer) -> None:
     assert trained.get_vocab_size() == 700
     assert [trained.token_to_id(token) for token in CONTROL_TOKENS] == [697, 698, 699]
     assert {trained.id_to_token(i) for i in range(256)} == set(byte_characters())
-    assert merge_count(trained) == 700 - 259
+    assert len(json.loads(trained.to_str())["model"]["merges"]) == 700 - 259
 
 
 def test_merges_are_those_of_textbook_bpe() -> None:
     """An independent BPE (recount all pairs for every merge, ties by smaller ids) finds the same merges."""
     texts = ["low low low low lower lower newest newest newest widest widest", "hug hugs pug pun bun hugs 你好 你好吗"]
-    tokenizer = train_bpe(iter([texts]), 259 + 25)
+    tokenizer = small_tokenizer(texts, 259 + 25)
     words = Counter(tuple(piece.encode()) for text in texts for piece in pretokens(text))
     ids = {bytes([byte]): tokenizer.token_to_id(character) for character, byte in byte_characters().items()}
     split = {word: [bytes([byte]) for byte in word] for word in words}
-    for new_id in range(256, 256 + merge_count(tokenizer)):
+    for new_id in range(256, 256 + 25):
         pairs: Counter[tuple[bytes, bytes]] = Counter()
         for word, symbols in split.items():
             for pair in zip(symbols, symbols[1:], strict=False):
@@ -67,7 +64,7 @@ def test_tokenizer_is_the_one_that_tokenizers_trains(sample: dict[str, str]) -> 
     theirs = build_pipeline()
     theirs.train_from_iterator(texts, trainer)
     theirs.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in CONTROL_TOKENS])
-    assert train_bpe(iter([texts]), 903).to_str() == theirs.to_str()
+    assert small_tokenizer(texts, 903).to_str() == theirs.to_str()
 
 
 def test_training_does_not_depend_on_threads(sample: dict[str, str]) -> None:
@@ -83,43 +80,6 @@ def test_training_does_not_depend_on_threads(sample: dict[str, str]) -> None:
     assert len(hashes) == 1 and len(hashes.pop().strip()) == 64
 
 
-def test_batching_does_not_matter(sample: dict[str, str]) -> None:
-    texts = _many_texts(sample)
-    whole = train_bpe(iter([texts]), 600)
-    single = train_bpe(iter([[text] for text in texts]), 600)
-    assert whole.to_str() == single.to_str()
-
-
-def test_too_little_text_is_reported() -> None:
-    with pytest.warns(UserWarning, match=r"Asked for 5,000 tokens, found 26\d"):
-        tokenizer = train_bpe(iter([["abc abc abc"]]), 5_000)
-    size = tokenizer.get_vocab_size()
-    assert [tokenizer.token_to_id(token) for token in CONTROL_TOKENS] == [size - 3, size - 2, size - 1]
-
-
 def test_vocabulary_of_bytes_alone_is_possible() -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        tokenizer = train_bpe(iter([["aaaa aaaa"]]), 259)
+    tokenizer = small_tokenizer(["aaaa aaaa"], 259)
     assert tokenizer.encode("aé").ids[0] == tokenizer.token_to_id("a") and len(tokenizer.encode("aé").ids) == 3
-
-
-@pytest.mark.parametrize("size", [-1, 0, 258])
-def test_impossible_sizes_are_refused(size: int) -> None:
-    with pytest.raises(ValueError, match="need 259"):
-        train_bpe(iter([["text"]]), size)
-
-
-@pytest.mark.parametrize("batches", [[], [[]], [["", ""], [""]]])
-def test_samples_without_text_are_refused(batches: list[list[str]]) -> None:
-    with pytest.raises(ValueError, match="holds no text"):
-        train_bpe(iter(batches), 300)
-
-
-def test_errors_of_the_source_reach_the_caller() -> None:
-    def broken() -> Iterator[list[str]]:
-        yield ["some text"]
-        raise OSError("disk gone")
-
-    with pytest.raises(OSError, match="disk gone"):
-        train_bpe(broken(), 300)

@@ -13,6 +13,7 @@ from tokenizer.card import CARD_FILE, Card, write_card
 from tokenizer.control_tokens import special_tokens
 from tokenizer.evaluation import evaluate
 from tokenizer.export import RANKS_FILE, export, fingerprint
+from tokenizer.pretokens import CONTROL_TOKENS, PATTERNS, build_pipeline
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +59,13 @@ def test_what_is_not_there_is_said(trained: Tokenizer, tmp_path: Path, card: Car
     (tmp_path / RANKS_FILE).unlink()
     write_card(tmp_path, bare)
     assert "tiktoken" not in (tmp_path / CARD_FILE).read_text(encoding="utf-8")
+
+
+def test_the_pattern_is_named(trained: Tokenizer, tmp_path: Path, card: Card) -> None:
+    for name, pattern in PATTERNS.items():
+        tokenizer = build_pipeline(trained.model, pattern=pattern)
+        tokenizer.add_special_tokens(list(CONTROL_TOKENS))
+        assert f"| pretoken pattern | {name}: " in _write(tokenizer, tmp_path / name, card)
 
 
 def test_reserved_tokens_are_counted_not_listed(trained: Tokenizer, tmp_path: Path, card: Card) -> None:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models
 
 from tokenizer.encoding import plain_text_tokenizer
-from tokenizer.pretokens import QWEN2_PATTERN, build_pipeline, pretokens
-from tokenizer.tiktoken_ranks import PATTERNS, obstacle, ranks_of, read_ranks, tokenizer_of_ranks, write_ranks
+from tokenizer.pretokens import PATTERNS, QWEN2_PATTERN, build_pipeline, pretokens
+from tokenizer.tiktoken_ranks import obstacle, ranks_of, read_ranks, tokenizer_of_ranks, write_ranks
 
 BYTES = {bytes([byte]): byte for byte in range(256)}
 

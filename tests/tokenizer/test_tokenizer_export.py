@@ -13,10 +13,11 @@ from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
 from tokenizer.bpe.counts import PretokenCounter
-from tokenizer.bpe.extension import extended, first_free_id, vocabulary_of
+from tokenizer.bpe.extension import extended, vocabulary_of
 from tokenizer.bpe.trainer import train
 from tokenizer.control_tokens import QWEN2_FIRST_CONTROL_ID, special_tokens
 from tokenizer.export import RANKS_FILE, TRANSFORMERS_FILES, copy_beside_model, export, fingerprint, tokenizer_info
+from tokenizer.ids import vocabulary_size
 from tokenizer.pretokens import CONTROL_TOKENS, MARKS_AS_LETTERS_PATTERN, QWEN2_PATTERN, build_pipeline
 from tokenizer.tiktoken_ranks import read_ranks, tokenizer_of_ranks
 
@@ -169,7 +170,7 @@ def test_an_extended_vocabulary_keeps_its_ids_in_every_format(trained: Tokenizer
     """Ids 697 to 699 are the control tokens of the base; new tokens come after them."""
     counter = PretokenCounter()
     counter.add(pa.array(["wholly different words, differently worded " * 9], pa.large_string()))
-    longer = train(counter.table(), 715, base=vocabulary_of(trained), first_new_id=first_free_id(trained))
+    longer = train(counter.table(), 715, base=vocabulary_of(trained), first_new_id=vocabulary_size(trained))
     tokenizer = extended(trained, longer)
     export(tokenizer, tmp_path)
     ranks = read_ranks(str(tmp_path / RANKS_FILE))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 
 import numpy as np
-from tokenizers import Tokenizer
+from tokenizers import AddedToken, Tokenizer
 
 from tokenizer.bpe.vocabulary import Vocabulary
+from tokenizer.control_tokens import missing_control_tokens
 from tokenizer.pretokens import token_bytes, token_characters
 
 
@@ -36,21 +37,21 @@ def vocabulary_of(tokenizer: Tokenizer) -> Vocabulary:
     return Vocabulary(tuple(tokens), merges, np.zeros(len(merges), np.int64), (), tuple(id_ for _, id_ in by_id))
 
 
-def first_free_id(tokenizer: Tokenizer) -> int:
-    """The id after all regular and added tokens."""
-    return 1 + max(tokenizer.get_vocab(with_added_tokens=True).values())
-
-
 def extended(tokenizer: Tokenizer, vocabulary: Vocabulary) -> Tokenizer:
     """``tokenizer`` with the tokens and merges of ``vocabulary``, and all else as it is, added tokens included.
 
-    ``vocabulary`` is one that training made of `vocabulary_of` (``tokenizer``).
+    ``vocabulary`` is one that training made of `vocabulary_of` (``tokenizer``). Control tokens that the tokenizer has
+    not are added after all others.
     """
     settings = json.loads(tokenizer.to_str())
     spelled = [token_characters(token) for token in vocabulary.tokens]
     vocab = dict(zip(spelled, vocabulary.id_of_position, strict=True))
     # ``tokenizers`` numbers added tokens on from its vocabulary, unless they are part of it.
     vocab |= {added["content"]: added["id"] for added in settings["added_tokens"]}
+    missing = missing_control_tokens(tokenizer)
+    vocab |= {token: id_ for id_, token in enumerate(missing, 1 + max(vocab.values()))}
     settings["model"]["vocab"] = vocab
     settings["model"]["merges"] = [[spelled[left], spelled[right]] for left, right, _ in vocabulary.merges.tolist()]
-    return Tokenizer.from_str(json.dumps(settings, ensure_ascii=False))
+    longer = Tokenizer.from_str(json.dumps(settings, ensure_ascii=False))
+    longer.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in missing])
+    return longer

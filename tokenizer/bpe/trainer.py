@@ -63,7 +63,7 @@ def train(
     options = options or Options()
     _check_options(options, base, first_new_id)
     table, unit = (weigh(table, weights), WEIGHT_UNIT) if weights is not None else (_summed(table), 1)
-    start = with_seeds(base or initial_vocabulary(), [seed.encode() for seed in options.seeds])
+    start = starting_vocabulary(base, options.seeds)
     rules = Rules(
         min_frequency=options.min_frequency * unit,
         longest_token=options.max_token_characters or NO_LIMIT,
@@ -77,6 +77,11 @@ def train(
         return trained
     ids = extended_ids(tuple(base.id_of_position), len(trained.tokens), first_new_id)
     return Vocabulary(trained.tokens, trained.merges, trained.counts, trained.special_tokens, ids)
+
+
+def starting_vocabulary(base: Vocabulary | None, seeds: Sequence[str]) -> Vocabulary:
+    """What `train` starts with: the tokens of ``base``, or else the 256 bytes, and ``seeds``."""
+    return with_seeds(base or initial_vocabulary(), [seed.encode() for seed in seeds])
 
 
 def train_exact(

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numba import njit
 from numpy.typing import NDArray
 
@@ -40,13 +39,9 @@ def usage(table: pa.Table, vocabulary: Vocabulary) -> Usage:
 def tokens_by(table: pa.Table, vocabulary: Vocabulary, column: str = "language") -> dict[str, int]:
     """Tokens of the text that was counted, by the values of ``column``, in their order."""
     tokens = usage(table, vocabulary).lengths * table["count"].to_numpy().astype(np.int64)
-    return _sums(table, tokens, column)
-
-
-def bytes_by(table: pa.Table, column: str = "language") -> dict[str, int]:
-    """UTF-8 bytes of the text that was counted, by the values of ``column``, in their order."""
-    sizes = pc.binary_length(table["pretoken"]).to_numpy() * table["count"].to_numpy().astype(np.int64)
-    return _sums(table, sizes, column)
+    grouped = pa.table({column: table[column], "tokens": tokens}).group_by(column, use_threads=False)
+    found = grouped.aggregate([("tokens", "sum")]).sort_by(column)
+    return dict(zip(found[column].to_pylist(), found["tokens_sum"].to_pylist(), strict=True))
 
 
 def rare_tokens(vocabulary: Vocabulary, used: NDArray[np.int64], least: Sequence[int] = (1, 5)) -> dict[int, int]:
@@ -57,12 +52,6 @@ def rare_tokens(vocabulary: Vocabulary, used: NDArray[np.int64], least: Sequence
     """
     made = used[np.unique(vocabulary.merges[:, 2])]
     return {times: int((made < times).sum()) for times in least}
-
-
-def _sums(table: pa.Table, values: NDArray[np.int64], column: str) -> dict[str, int]:
-    grouped = pa.table({column: table[column], "value": values}).group_by(column, use_threads=False)
-    found = grouped.aggregate([("value", "sum")]).sort_by(column)
-    return dict(zip(found[column].to_pylist(), found["value_sum"].to_pylist(), strict=True))
 
 
 @njit(cache=True, nogil=True)

@@ -36,18 +36,19 @@ class Vocabulary:
     def prefix(self, size: int) -> Vocabulary:
         """The vocabulary of the first ``size`` tokens: the one that training would have found with that size.
 
-        Raises ValueError for a size below that of the tokens that training started with, or above that of all.
+        Raises ValueError for a size below that of the tokens that were given rather than found, or above that of all.
         """
-        results = self.merges[:, 2]
+        found = np.flatnonzero(self.counts)
+        given = int(found[0]) if found.size else len(self.merges)
+        results = self.merges[given:, 2]
         least = len(self.tokens) - np.unique(results).size
         if not least <= size <= len(self.tokens):
             raise ValueError(f"The vocabulary can be cut to {least:,} to {len(self.tokens):,} tokens, not to {size:,}.")
-        beyond = np.flatnonzero(results >= size)
-        stop = int(beyond[0]) if beyond.size else len(results)
+        stop = len(self.merges)
         if size < len(self.tokens):
             # A merge that re-uses a token comes after the size was reached, and so is not part of the smaller run.
-            made = np.flatnonzero(results[:stop] == size - 1)
-            stop = int(made[0]) + 1 if made.size else 0
+            made = np.flatnonzero(results == size - 1)
+            stop = given + (int(made[0]) + 1 if made.size else 0)
         ids = None if self.ids is None else self.ids[:size]
         return Vocabulary(self.tokens[:size], self.merges[:stop], self.counts[:stop], self.special_tokens, ids)
 

@@ -39,7 +39,8 @@ def premium(subject: Subject, parallel: Mapping[str, Sequence[str]]) -> dict[str
 def read_parallel(path: str) -> dict[str, list[str]]:
     """Parallel text from JSON lines of ``language``, ``article`` and ``text``: the articles all languages have.
 
-    Raises ValueError for a line without these keys, naming it, and when no article is there in all languages.
+    Raises ValueError for a line without these keys, naming it, when no article is there in all languages, and when
+    these have no text in English, the reference of `premium`.
     """
     by_language: dict[str, dict[int, str]] = {}
     for number, line in enumerate(storage.read_text(path).splitlines(), 1):
@@ -51,4 +52,8 @@ def read_parallel(path: str) -> dict[str, list[str]]:
     common = sorted(set.intersection(*(set(articles) for articles in by_language.values()))) if by_language else []
     if not common:
         raise ValueError(f"{path}: no article is there in all of its languages ({', '.join(sorted(by_language))}).")
-    return {language: [articles[a] for a in common] for language, articles in sorted(by_language.items())}
+    texts = {language: [articles[a] for a in common] for language, articles in sorted(by_language.items())}
+    if not any(texts.get(REFERENCE_LANGUAGE, [])):
+        raise ValueError(f"{path}: no text in {REFERENCE_LANGUAGE!r}, which others are compared with; it has "
+                         f"{', '.join(texts)}.")  # fmt: skip
+    return texts

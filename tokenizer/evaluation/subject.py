@@ -17,9 +17,10 @@ from tokenizers import Tokenizer
 
 from curation import storage
 from tokenizer.encoding import Encoder, encode_with, plain_text_tokenizer
-from tokenizer.export import TOKENIZER_FILE, vocabulary_size
-from tokenizer.pretokens import END_OF_TEXT, token_bytes
-from tokenizer.tiktoken_ranks import PATTERNS, read_ranks, tokenizer_of_ranks
+from tokenizer.export import TOKENIZER_FILE
+from tokenizer.ids import vocabulary_size
+from tokenizer.pretokens import END_OF_TEXT, PATTERNS, token_bytes
+from tokenizer.tiktoken_ranks import read_ranks, tokenizer_of_ranks
 
 Encode = Callable[[pa.LargeStringArray], tuple[NDArray[np.uint32], NDArray[np.int64]]]
 """Ids of n texts, uint32[total], and where each text's begin and end in it, int64[n+1]."""

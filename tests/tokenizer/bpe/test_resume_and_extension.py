@@ -13,10 +13,12 @@ from tokenizers import Tokenizer, models
 
 from tokenizer.bpe import trainer
 from tokenizer.bpe.counts import PretokenCounter, count_table
-from tokenizer.bpe.extension import extended, first_free_id, vocabulary_of
-from tokenizer.bpe.trainer import Options, train, train_exact
+from tokenizer.bpe.extension import extended, vocabulary_of
+from tokenizer.bpe.trainer import Options, starting_vocabulary, train, train_exact
 from tokenizer.bpe.vocabulary import Vocabulary
 from tokenizer.bpe.words import apply_merges, merge_ranks
+from tokenizer.export import export
+from tokenizer.ids import vocabulary_size
 from tokenizer.pretokens import CONTROL_TOKENS, build_pipeline, token_bytes
 
 WORDS = st.one_of(st.text(alphabet="ab", min_size=1, max_size=12), st.text(alphabet="aé中ก🙂", min_size=1, max_size=6))
@@ -137,7 +139,7 @@ def test_a_tokenizer_in_use_is_extended_with_frozen_ids(trained: Tokenizer, coun
     counter = PretokenCounter()
     counter.add(pa.array(["Zwölf Boxkämpfer jagen Viktor quer über den Sylter Deich. " * 3]))
     base = vocabulary_of(trained)
-    free = first_free_id(trained)
+    free = vocabulary_size(trained)
     grown = extended(trained, train(counter.table(), len(base.tokens) + 30, base=base, first_new_id=free))
     before, after = trained.get_vocab(), grown.get_vocab()
     assert {token: after[token] for token in before} == before
@@ -147,6 +149,29 @@ def test_a_tokenizer_in_use_is_extended_with_frozen_ids(trained: Tokenizer, coun
     assert len(grown.encode(new).ids) < len(trained.encode(new).ids) and grown.decode(grown.encode(new).ids) == new
     assert grown.encode("敏捷的<|im_end|>").ids == trained.encode("敏捷的<|im_end|>").ids
     assert json.loads(Tokenizer.from_str(grown.to_str()).to_str()) == json.loads(grown.to_str())
+
+
+def test_control_tokens_that_a_base_lacks_come_last(counts: pa.Table, tmp_path: Path) -> None:
+    """As GPT-2 has but an end of text: what is extended can be exported, and text after the last token is its own."""
+    base = train(counts, 300).tokenizer(special_tokens=CONTROL_TOKENS[:1])
+    grown = extended(base, train(counts, 330, base=vocabulary_of(base), first_new_id=vocabulary_size(base)))
+    assert [grown.token_to_id(token) for token in CONTROL_TOKENS] == [300, 331, 332]
+    assert base.get_vocab().items() <= grown.get_vocab().items()
+    assert sorted(grown.get_vocab().values()) == list(range(333))
+    assert Tokenizer.from_str(grown.to_str()).encode("a<|im_end|>").ids[-1] == 332
+    export(grown, tmp_path)
+
+
+def test_what_was_given_is_never_cut_off(counts: pa.Table) -> None:
+    """Neither the base's tokens nor seeds; the smallest prefix has all of their merges."""
+    base = vocabulary_of(train(counts, 300).tokenizer())
+    start = starting_vocabulary(base, ["<unseen>"])
+    grown = train(counts, len(start.tokens) + 20, Options(seeds=("<unseen>",)), base=base)
+    prefix = grown.prefix(len(start.tokens))
+    assert prefix.tokens == start.tokens
+    np.testing.assert_array_equal(prefix.merges, start.merges)
+    with pytest.raises(ValueError, match=f"can be cut to {len(start.tokens)} to"):
+        grown.prefix(len(start.tokens) - 1)
 
 
 def test_broken_tokens_of_a_base_are_left_alone(counts: pa.Table) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tokenizer.bpe.counts import PretokenCounter, count_table
 from tokenizer.bpe.trainer import Options, train, train_exact
-from tokenizer.bpe.usage import bytes_by, rare_tokens, tokens_by, usage
+from tokenizer.bpe.usage import rare_tokens, tokens_by, usage
 from tokenizer.pretokens import pretokens
 
 WORDS = st.one_of(st.text(alphabet="ab", min_size=1, max_size=12), st.text(alphabet="aé中ก🙂", min_size=1, max_size=6))
@@ -57,8 +57,7 @@ def table() -> pa.Table:
     return counter.table()
 
 
-def test_tokens_and_bytes_by_language(table: pa.Table) -> None:
-    assert bytes_by(table) == {"en": 12, "ja": 13}
+def test_tokens_by_language(table: pa.Table) -> None:
     assert tokens_by(table, train(table, 256)) == {"en": 12, "ja": 13}
     vocabulary = train(table, 258, Options(min_frequency=2))  # l+o, lo+w
     assert {b"lo", b"low"} <= set(vocabulary.tokens)

@@ -4,7 +4,8 @@ from tokenizers import Tokenizer
 
 from tokenizer.evaluation.behaviour import behaviour, number_splits
 from tokenizer.evaluation.subject import subject_of
-from tokenizer.tiktoken_ranks import PATTERNS, tokenizer_of_ranks
+from tokenizer.pretokens import PATTERNS
+from tokenizer.tiktoken_ranks import tokenizer_of_ranks
 
 BYTES = {bytes([byte]): byte for byte in range(256)}
 SHORT = [*(f"{number:02}" for number in range(100)), *(f"{number:03}" for number in range(1000))]

@@ -9,10 +9,10 @@ from tokenizers import Tokenizer
 from curation.dataset import pretty_json
 from curation.report import tokenizer_page
 from tests.page import Page
+from tests.small_tokenizer import small_tokenizer
 from tokenizer.evaluation import Group, compare, evaluate, subject_of
 from tokenizer.evaluation.markdown import comparison_text
 from tokenizer.evaluation.usage import measured
-from tokenizer.training import train_bpe
 
 PARALLEL = {"en": ["one two", "three"], "th": ["หนึ่งสอง", "สาม"]}
 
@@ -22,7 +22,7 @@ def comparison(trained: Tokenizer, sample: dict[str, str]) -> dict[str, Any]:
     groups = {Group(code, "web"): measured([text]) for code, text in sample.items() if code != "code"}
     groups[Group("en", "math")] = measured(["two plus two"])
     groups[Group("code", "code", "python")] = measured([sample["code"]])
-    subjects = [subject_of(trained, "ours"), subject_of(train_bpe(iter([["text"]]), 259), "bytes|only")]
+    subjects = [subject_of(trained, "ours"), subject_of(small_tokenizer(["text"], 259), "bytes|only")]
     return compare(subjects, groups, PARALLEL)
 
 

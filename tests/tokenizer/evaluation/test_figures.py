@@ -9,16 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
+from tests.small_tokenizer import small_tokenizer
 from tokenizer.evaluation.figures import figures, gini, renyi_efficiency
 from tokenizer.evaluation.subject import Subject, subject_of
 from tokenizer.evaluation.usage import count, measured, total
-from tokenizer.training import train_bpe
 
 
 @pytest.fixture(scope="module")
 def byte_subject() -> Subject:
     """No merges: every byte is a token."""
-    return subject_of(train_bpe(iter([["text"]]), 259))
+    return subject_of(small_tokenizer(["text"], 259))
 
 
 def test_figures_of_a_byte_tokenizer(byte_subject: Subject) -> None:

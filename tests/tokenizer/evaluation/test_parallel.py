@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.small_tokenizer import small_tokenizer
 from tokenizer.evaluation.figures import gini
 from tokenizer.evaluation.parallel import premium, read_parallel
 from tokenizer.evaluation.subject import Subject, subject_of
-from tokenizer.training import train_bpe
 
 
 @pytest.fixture(scope="module")
 def byte_subject() -> Subject:
-    return subject_of(train_bpe(iter([["text"]]), 259))
+    return subject_of(small_tokenizer(["text"], 259))
 
 
 def test_premium_against_english(byte_subject: Subject) -> None:
@@ -47,6 +47,8 @@ def test_only_articles_of_all_languages_are_read(tmp_path: Path) -> None:
         ('{"language": "en", "article": 1, "text": "a"}\n{"language": "en"}\n', "line 2: no JSON object"),
         ("[1]\n", "line 1: no JSON object"),
         ("", "no article is there in all"),
+        ('{"language": "de", "article": 1, "text": "a"}\n', "no text in 'en'"),
+        ('{"language":"en","article":1,"text":""}\n{"language":"de","article":1,"text":"a"}\n', "no text in 'en'"),
         ('{"language":"en","article":1,"text":"a"}\n{"language":"de","article":2,"text":"a"}\n', "no article is there"),
     ],
 )

@@ -137,3 +137,17 @@ def test_decoding_is_that_of_tokenizers(trained: Tokenizer, exported: Path, docu
 def test_ids_outside_the_vocabulary_are_refused(exported: Path) -> None:
     with pytest.raises(ValueError, match="Token 1 is 700, but the tokenizer has 700 ids"):
         Decoder(exported / "tokenizer.json").decode(np.array([3, 700], np.uint16), np.array([0, 2]))
+
+
+def test_ids_after_those_left_out_are_decoded(trained: Tokenizer, tmp_path: Path) -> None:
+    settings_ = json.loads(trained.to_str())
+    for token in settings_["added_tokens"]:
+        token["id"] += 50
+        settings_["model"]["vocab"][token["content"]] = token["id"]
+    gaps = Tokenizer.from_str(json.dumps(settings_))
+    gaps.save(str(tmp_path / "tokenizer.json"))
+    decoder, last = Decoder(tmp_path / "tokenizer.json"), gaps.token_to_id("<|im_end|>")
+    tokens = np.array([*gaps.encode("a text").ids, last, 720], np.uint32)
+    assert last == 749 and decoder.decode(tokens, np.array([0, tokens.size]))[0].as_py() == "a text<|im_end|>\ufffd"
+    with pytest.raises(ValueError, match="has 750 ids"):
+        decoder.decode(np.array([750], np.uint16), np.array([0, 1]))
