@@ -14,8 +14,8 @@ from tokenizer.export import copy_beside_model
 from tokenizer.shards.reader import ShardDamaged, open_shards
 
 VERSION = 2
-FREE = {"device", "checkpoint_every", "evaluate_every", "workers"}
-"""Settings that do not change the model."""
+FREE = {"device", "checkpoint_every", "evaluate_every", "workers", "mixture"}
+"""Settings that do not change the model; of the mixture, what lies ahead of the newest checkpoint may change."""
 
 
 def train_job(run: Run, sharded: Job) -> Job:
@@ -32,10 +32,12 @@ def train(run: Run, sharded: Job) -> Job:
     """Run the job, continue it from its newest checkpoint, or find it done.
 
     Raises:
-        JobError: PyTorch is not installed, a shard is damaged, or training failed.
+        JobError: PyTorch is not installed, a shard is damaged, training failed, or the weights of steps that are
+            already trained have changed.
     """
     job = train_job(run, sharded)
-    if job.open():
+    stages = run.recipe.train.model_dump(include={"mixture"})
+    if job.open() and job.summary().items() >= stages.items():
         progress.say(f"{job.name:<16} done already")
         return job
     try:
@@ -51,7 +53,7 @@ def train(run: Run, sharded: Job) -> Job:
         if storage.is_remote(run.output):
             storage.publish_folder(model, job.path("model"))
     copy_beside_model(run.path("tokenizer"), job.path("model"))
-    job.mark_done()
+    job.mark_done(stages)
     evaluation = json.loads(storage.read_text(job.path("model", "evaluation.json")))
     progress.say(f"{job.name:<16} {bits_per_byte(evaluation)} on the validation shards")
     progress.say(f"{job.name:<16} {tokens_by_language(evaluation)}")
