@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -382,7 +382,8 @@ def load_recipe(path: str | Path) -> Recipe:
         problems += [_explain(path, node, item) for item in error.errors()]
     if problems:
         raise RecipeError("\n".join(problems))
-    return _with_absolute_paths(recipe, path.resolve().parent)
+    folder = path.resolve().parent
+    return with_paths(recipe, lambda given: _absolute(given, folder))
 
 
 def _repeated_keys(node: yaml.Node | None) -> Iterator[tuple[str, int]]:
@@ -398,42 +399,39 @@ def _repeated_keys(node: yaml.Node | None) -> Iterator[tuple[str, int]]:
             yield from _repeated_keys(item)
 
 
-def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
-    """The recipe with every path taken from its folder; a policy's bare name stays one."""
-    inputs = [item.model_copy(update={"paths": [_absolute(p, folder) for p in item.paths]}) for item in recipe.inputs]
+def with_paths(recipe: Recipe, change: Callable[[str], str]) -> Recipe:
+    """The recipe with every path of what it reads changed; a policy's bare name is none."""
     annotate, select, tokenizer = recipe.annotate, recipe.select, recipe.tokenizer
-    if annotate.language_model:
-        annotate = annotate.model_copy(update={"language_model": _absolute(annotate.language_model, folder)})
-    if annotate.bad_words:
-        files = {language: _absolute(path, folder) for language, path in annotate.bad_words.items()}
-        annotate = annotate.model_copy(update={"bad_words": files})
-    if annotate.url_lists:
-        lists = {
-            category: [_absolute(path, folder) for path in files] for category, files in annotate.url_lists.items()
-        }
-        annotate = annotate.model_copy(update={"url_lists": lists})
-    if select.policy.endswith((".yaml", ".yml")):
-        select = select.model_copy(update={"policy": _absolute(select.policy, folder)})
-    paths = {"parallel": tokenizer.parallel, "extend": tokenizer.extend}
-    found: dict[str, Any] = {name: _absolute(file, folder) for name, file in paths.items() if file}
-    found["add_counts"] = [_absolute(run, folder) for run in tokenizer.add_counts]
-    tokenizer = tokenizer.model_copy(update=found)
-    dedup = recipe.dedup.model_copy(update={"against": [_absolute(path, folder) for path in recipe.dedup.against]})
-    scores = [score.model_copy(update=_model_paths(score, folder)) for score in recipe.scores]
+    lists = {category: [change(path) for path in files] for category, files in annotate.url_lists.items()}
     changed = {
-        "inputs": inputs,
-        "annotate": annotate,
-        "scores": scores,
-        "dedup": dedup,
-        "select": select,
-        "tokenizer": tokenizer,
+        "inputs": [item.model_copy(update={"paths": [change(path) for path in item.paths]}) for item in recipe.inputs],
+        "annotate": annotate.model_copy(
+            update={
+                **_changed(annotate, change, "language_model"),
+                "bad_words": {language: change(path) for language, path in annotate.bad_words.items()},
+                "url_lists": lists,
+            }
+        ),
+        "scores": [
+            score.model_copy(update=_changed(score, change, "fasttext", "transformer", "importance"))
+            for score in recipe.scores
+        ],
+        "dedup": recipe.dedup.model_copy(update={"against": [change(path) for path in recipe.dedup.against]}),
+        "tokenizer": tokenizer.model_copy(
+            update={
+                **_changed(tokenizer, change, "parallel", "extend"),
+                "add_counts": [change(path) for path in tokenizer.add_counts],
+            }
+        ),
     }
+    if select.policy.endswith((".yaml", ".yml")):
+        changed["select"] = select.model_copy(update={"policy": change(select.policy)})
     return recipe.model_copy(update=changed)
 
 
-def _model_paths(score: Score, folder: Path) -> dict[str, str]:
-    paths = {"fasttext": score.fasttext, "transformer": score.transformer, "importance": score.importance}
-    return {kind: _absolute(path, folder) for kind, path in paths.items() if path is not None}
+def _changed(model: BaseModel, change: Callable[[str], str], *keys: str) -> dict[str, str]:
+    """The changed paths of those keys that have one."""
+    return {key: change(path) for key in keys if (path := getattr(model, key))}
 
 
 def _absolute(path: str, folder: Path) -> str:

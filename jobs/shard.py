@@ -9,6 +9,7 @@ copies of one text never lie in two. Only numbers of work units and shards go th
 from __future__ import annotations
 
 import hashlib
+import posixpath
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ import numpy as np
 
 from curation import storage
 from curation.dataset import Job, Record, fingerprint, read_manifest
-from curation.recipe import Recipe
+from curation.recipe import Recipe, with_paths
 from jobs import progress
 from jobs.encode import Tables, encode, encode_job, run_file, tables, tier_fingerprint
 from jobs.errors import JobError
@@ -198,8 +199,10 @@ def _write_manifests(run: Run, job: Job, info: Record, tables: Tables) -> None:
 
 
 def deciding_recipe(recipe: Recipe) -> Record:
-    """The resolved recipe as far as it decides the shards: not where files lie, nor what is trained on them."""
-    sections: Record = recipe.model_dump(mode="json", include=set(DECIDING))
+    """The resolved recipe as far as it decides the shards: not what is trained on them, nor in which folders lie the
+    files that it names, so that a run made elsewhere has the same manifest. What is in the files is in ``parents``."""
+    named = with_paths(recipe, lambda path: posixpath.basename(path.rstrip("/")))
+    sections: Record = named.model_dump(mode="json", include=set(DECIDING))
     for item in sections["inputs"]:
         del item["paths"]
     return sections
