@@ -318,6 +318,10 @@ class Train(Strict):
     checkpoint_every: int = Field(default=100, ge=1)
     evaluate_every: int = Field(default=100, ge=1)
     device: str = "auto"
+    cache: str | None = (
+        None  # local folder for blocks of shards at a URL; null: one for each start
+    )
+    cache_bytes: ByteSize | None = None  # at most; null: 64 GiB, or half of the disk's free space where that is less
 
 
 class Recipe(Strict):
@@ -424,6 +428,8 @@ def with_paths(recipe: Recipe, change: Callable[[str], str]) -> Recipe:
             }
         ),
     }
+    if recipe.train.cache:
+        changed["train"] = recipe.train.model_copy(update=_changed(recipe.train, change, "cache"))
     if select.policy.endswith((".yaml", ".yml")):
         changed["select"] = select.model_copy(update={"policy": change(select.policy)})
     return recipe.model_copy(update=changed)

@@ -1,15 +1,19 @@
-"""The recipe's packing and mixture reach the trainer, and the tokens it learned are reported by language."""
+"""The recipe's packing, mixture and cache reach the trainer, and the tokens it learned are reported by language."""
 
+import errno
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 pytest.importorskip("torch")
 
+import jobs.train as job  # noqa: E402
 from jobs import pipeline  # noqa: E402
 from jobs.run_context import JobError, Run  # noqa: E402
+from tokenizer.shards.reader import open_shards  # noqa: E402
 
 
 def _train(finished, output: Path, **settings) -> None:
@@ -78,3 +82,28 @@ def test_weights_of_trained_steps_may_not_change_and_nothing_is_lost(finished, t
     capsys.readouterr()
     _train(finished, tmp_path / "run", mixture=_stages(later=1.0), **STEPS)
     assert "done already" in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_the_cache_of_remote_shards_is_where_and_as_large_as_the_recipe_says(finished, tmp_path, monkeypatch):
+    """By default half of the disk's free space, where that is less than 64 GiB; a change of it trains nothing anew."""
+    caches = []
+    monkeypatch.setattr(job, "open_shards", lambda url, *cache: caches.append(cache) or open_shards(url))
+    _train(finished, tmp_path / "run", cache=str(tmp_path / "cache"), cache_bytes="2 GiB", steps=3)
+    assert caches == [(str(tmp_path / "cache"), 2 << 30)] * 2
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=10 << 30))
+    _train(finished, tmp_path / "run", cache=str(tmp_path / "elsewhere"), steps=3)
+    assert len(caches) == 2, "done already"
+    _train(finished, tmp_path / "run", steps=2)
+    assert [limit for _, limit in caches[2:]] == [5 << 30] * 2
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=10 << 40))
+    _train(finished, tmp_path / "run", steps=1)
+    assert caches[-1][1] == 64 << 30
+
+
+def test_a_full_disk_is_said_without_a_traceback(finished, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(job, "open_shards", full)
+    with pytest.raises(JobError, match="train: .*No space left on device"):
+        _train(finished, tmp_path / "run", steps=3)
