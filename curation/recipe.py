@@ -277,7 +277,7 @@ class Tiers(Strict):
 
 class Shards(Strict):
     shard_tokens: int = Field(default=100_000_000, ge=1)  # of one shard, about; shards of a split are about equal
-    shuffle: bool = False  # order all documents of a split by chance; else as in the inputs
+    shuffle: bool = False  # all of a split by chance; else by part, language, domain and row
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.01  # of texts
     test_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.0  # of texts; 0: no such split
     tiers: Tiers | None = None
