@@ -19,7 +19,8 @@ import pyarrow.compute as pc
 from curation import storage
 from curation.dataset import Job, Record, fingerprint, read_manifest, read_part
 from curation.dedup.keys import content_halves
-from curation.recipe import Recipe, Shards, Tiers
+from curation.recipe import Recipe
+from curation.recipe_shards import Shards, Tiers
 from curation.schema import ADDRESS_ROW_BITS
 from curation.scores import SCORE_PREFIX, dataset, score_names, with_scores
 from jobs import progress
