@@ -27,6 +27,7 @@ from jobs import progress
 from jobs.errors import JobError
 from jobs.parts import for_each_part
 from jobs.run_context import Run
+from jobs.sample import group_of
 from tokenizer.encoding import Encoder
 from tokenizer.shards import runs
 from tokenizer.shards.order import SPLITS, placed_keys, shuffled_keys, split_of
@@ -79,18 +80,12 @@ _EXPANSION = 3
 
 
 def tables(run: Run, files: dict[str, Record]) -> Tables:
-    pairs = [_group(file) for file in files]
+    pairs = [group_of(file) for file in files]
     return Tables(
         sorted({language for language, _ in pairs}),
         sorted({domain for _, domain in pairs}),
         [item.name for item in run.recipe.inputs],
     )
-
-
-def _group(file: str) -> tuple[str, str]:
-    """Language and domain of a file of ``curated/``."""
-    language, domain = (piece.split("=", 1)[1] for piece in file.split("/")[:2])
-    return language, domain
 
 
 class EncodeUnit(beam.DoFn):
@@ -143,7 +138,7 @@ class EncodeUnit(beam.DoFn):
     def _encode(self, file: str) -> runs.Documents:
         """The documents of one file in its order, each as often as the mixture uses it."""
         table = read_part(self._job.run, "curated", file, COLUMNS).combine_chunks()
-        language, domain = _group(file)
+        language, domain = group_of(file)
         text = table["text"].combine_chunks()
         if (language, domain) not in self._checked:
             self._checked.add((language, domain))

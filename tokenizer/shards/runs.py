@@ -28,7 +28,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from curation import storage
-from tokenizer.shards.format import META_DTYPE, TOKEN_DTYPES, TOKEN_LIMITS
+from tokenizer.shards.format import META_DTYPE, TOKEN_DTYPES, TOKEN_LIMITS, offsets_of
 
 FENCE_DTYPE = np.dtype([("fence", "<u8"), ("documents", "<u8"), ("tokens", "<u8")])
 DOCUMENT_DTYPE = np.dtype([("key", "<u8"), ("tokens", "<u4"), ("copy", "<u4"), ("meta", META_DTYPE)])
@@ -52,13 +52,6 @@ class Documents:
     def offsets(self) -> NDArray[np.int64]:
         """Where documents begin and end among the tokens: int64[n+1]."""
         return offsets_of(self.records["tokens"])
-
-
-def offsets_of(lengths: NDArray[Any]) -> NDArray[np.int64]:
-    """Cumulative sums with a leading 0: int64[n+1]."""
-    offsets = np.zeros(len(lengths) + 1, np.int64)
-    np.cumsum(lengths, out=offsets[1:])
-    return offsets
 
 
 def write_run(url: str, documents: Documents, fences: int, dtype: str) -> None:
