@@ -25,7 +25,7 @@ from curation.schema import ADDRESS_ROW_BITS
 from curation.scores import SCORE_PREFIX, dataset, score_names, with_scores
 from jobs import progress
 from jobs.errors import JobError
-from jobs.parts import for_each_part
+from jobs.parts import EXPANSION, for_each_part, in_units
 from jobs.run_context import Run
 from jobs.sample import group_of
 from tokenizer.encoding import Encoder
@@ -63,20 +63,9 @@ def plan_units(files: dict[str, Record], unit_bytes: int) -> list[Unit]:
     by_part: dict[str, list[str]] = {}
     for file in sorted(files):
         by_part.setdefault(file.rsplit("/", 1)[1], []).append(file)
-    units: list[list[str]] = []
-    filled = unit_bytes
-    for part in sorted(by_part):
-        size = sum(files[file]["bytes"] * _EXPANSION for file in by_part[part])
-        if filled + size > unit_bytes:
-            units.append([])
-            filled = 0
-        units[-1] += by_part[part]
-        filled += size
-    return [Unit(ordinal, tuple(unit)) for ordinal, unit in enumerate(units)]
-
-
-_EXPANSION = 3
-"""Text bytes of a byte of zstd Parquet, about; only the size of a unit depends on it."""
+    sizes = [(part, sum(files[file]["bytes"] * EXPANSION for file in by_part[part])) for part in sorted(by_part)]
+    units = in_units(sizes, unit_bytes)
+    return [Unit(ordinal, tuple(file for part in unit for file in by_part[part])) for ordinal, unit in enumerate(units)]
 
 
 def tables(run: Run, files: dict[str, Record]) -> Tables:
