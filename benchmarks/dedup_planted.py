@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from curation.dedup import minhash
 from curation.dedup.in_memory import find_duplicates
 from curation.languages import LANGUAGES
-from curation.recipe import MinHash
+from curation.recipe_dedup import MinHash
 from curation.text.scan import Scanner
 
 LANGUAGE_CODES = ("en", "ru", "ar", "he", "hi", "bn", "ko", "zh", "ja", "th", "my", "vi")

@@ -25,7 +25,8 @@ from peak_memory import POLL_SECONDS, family
 
 from curation.dataset import Job, part_name, write_parquet
 from curation.dedup.minhash import band_lists, sketches
-from curation.recipe import MinHash, Recipe
+from curation.recipe import Recipe
+from curation.recipe_dedup import MinHash
 from curation.schema import addresses
 from jobs.dedup import dedup
 from jobs.run_context import Run

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from curation.dedup import minhash
 from curation.languages import LANGUAGES
-from curation.recipe import MinHash
+from curation.recipe_dedup import MinHash
 from curation.text.normalize import normalize
 from curation.text.scan import Scanner
 from curation.text.unit_text import separate_units

@@ -35,7 +35,7 @@ from planted_documents import (
 
 from curation.dedup import in_memory, minhash
 from curation.dedup.keepers import Chosen, choose_keepers
-from curation.recipe import MinHash
+from curation.recipe_dedup import MinHash
 from curation.text.scan import Scanner
 
 LANGUAGES = ("en", "ru", "ar", "he", "hi", "ko", "vi", "zh", "ja", "th")

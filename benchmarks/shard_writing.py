@@ -47,7 +47,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         run = str(Path(folder, "unit.run"))
         runs.write_run(run, documents, fences, "uint32")
-        read = runs.read_range(run, 0, fences, fences, "uint32")
+        whole = runs.places(run, np.array([0, fences]), "uint32")
+        read = runs.read_range(run, *whole, "uint32")
         merged = runs.merge([read])
         shard = write_shard(folder, "s", merged.tokens, merged.offsets, merged.records["meta"])
         tokenizer = {"fingerprint": "", "vocabulary_size": 32_000, "special_tokens": {}}
@@ -56,7 +57,7 @@ def main() -> None:
         steps: dict[str, Callable[[], Any]] = {
             "repeat and split": lambda: runs.take(documents, rows),
             "sort, write run": lambda: runs.write_run(run, documents, fences, "uint32"),
-            "read run": lambda: runs.read_range(run, 0, fences, fences, "uint32"),
+            "read run": lambda: runs.read_range(run, *whole, "uint32"),
             "merge": lambda: runs.merge([read]),
             "write shard": lambda: write_shard(folder, "s", merged.tokens, merged.offsets, merged.records["meta"]),
         }

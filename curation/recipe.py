@@ -5,15 +5,16 @@ from __future__ import annotations
 import difflib
 import os
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import datasketch
 import yaml
-from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
 from curation.languages import CODE, CODES
+from curation.recipe_dedup import Dedup, MinHash
+from curation.recipe_shards import Shards, Train
 from curation.recipe_tokenizer import Tokenizer
 from curation.recipe_types import ByteSize, Fraction, Strict
 
@@ -52,51 +53,6 @@ class Input(Strict):
         if self.language is not None and self.language not in (*CODES, CODE):
             raise ValueError(f"language '{self.language}' is none of {', '.join((*CODES, CODE))}")
         return self
-
-
-PRESETS: dict[str, dict[str, int]] = {
-    "fineweb": {"bands": 14, "rows": 8},  # Penedo et al. 2024, arXiv:2406.17557
-    "refinedweb": {"bands": 450, "rows": 20},  # Penedo et al. 2023, arXiv:2306.01116
-    "slimpajama": {"bands": 9, "rows": 13, "shingle": 13},  # 128 hashes at 0.8; theirs are 13 characters
-    "redpajama-v2": {"bands": 14, "rows": 9, "shingle": 13},  # 128 hashes at 0.7, 13 words
-    "nemo-curator": {"bands": 20, "rows": 13},  # 260 hashes; theirs are 24 characters
-}
-"""Published bands, rows and shingles of words."""
-
-
-class MinHash(Strict):
-    """MinHash LSH parameters. Defaults: FineWeb's 14 bands of 8 rows over 5-unit shingles (Penedo et al. 2024).
-
-    Also given as the name of a preset, or as ``{threshold: 0.8, permutations: 128}``: then bands and rows are those
-    with the least weighted sum of false positives and negatives at that Jaccard similarity, as datasketch chooses.
-    """
-
-    shingle: int = Field(default=5, ge=1, le=32)
-    bands: int = Field(default=14, ge=1, le=512)
-    rows: int = Field(default=8, ge=1, le=64)
-    seed: int = Field(default=1, ge=0, lt=2**32)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _resolve(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            if value not in PRESETS:
-                close = difflib.get_close_matches(value, PRESETS, 1)
-                hint = f"; did you mean '{close[0]}'?" if close else f"; there are {', '.join(PRESETS)}"
-                raise ValueError(f"no MinHash preset '{value}'{hint}")
-            return PRESETS[value]
-        if not isinstance(value, dict) or "threshold" not in value:
-            return value
-        if "bands" in value or "rows" in value:
-            raise ValueError("give either threshold and permutations, or bands and rows")
-        rest = {key: item for key, item in value.items() if key not in ("threshold", "permutations")}
-        threshold, permutations = value["threshold"], value.get("permutations", 128)
-        if not isinstance(threshold, float) or not 0 < threshold < 1:
-            raise ValueError(f"threshold is a Jaccard similarity between 0 and 1, not {threshold}")
-        if not isinstance(permutations, int) or not 2 <= permutations <= 2048:
-            raise ValueError(f"permutations is a whole number from 2 to 2048, not {permutations}")
-        chosen = datasketch.MinHashLSH(threshold=threshold, num_perm=permutations)
-        return {**rest, "bands": chosen.b, "rows": chosen.r}
 
 
 Files = Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
@@ -163,46 +119,6 @@ class Score(Strict):
         return self
 
 
-Preference = Annotated[
-    str,
-    StringConstraints(pattern="^(fewest_failures|source|longest|shortest|newest|oldest|(highest|lowest):[a-z0-9_]+)$"),
-]
-
-
-class Repeated(Strict):
-    """Lines or paragraphs that documents of a language share: the first ``keep`` documents with one keep it, and where
-    more than ``more_than`` have it the others lose it (`curation.dedup.passages`)."""
-
-    keep: int = Field(default=1, ge=0)
-    more_than: int = Field(default=1, ge=1)
-    min_words: float = Field(default=5, ge=0)  # shorter ones, such as headings, are left alone
-
-
-class Passages(Strict):
-    """Passages that documents which pass the policy share, cut out of all but the first."""
-
-    lines: Repeated | None = None
-    paragraphs: Repeated | None = None
-    substring_bytes: Annotated[int, Field(ge=32, le=1 << 20)] | None = None  # equal ones of so many bytes, any language
-    min_left: Fraction = 0.2  # of its bytes; documents of which less is left are rejected
-
-    @model_validator(mode="after")
-    def _something(self) -> Passages:
-        if self.lines is None and self.paragraphs is None and self.substring_bytes is None:
-            raise ValueError("give lines, paragraphs or substring_bytes; or leave passages out")
-        return self
-
-
-class Dedup(Strict):
-    similarity: Fraction = 0.7  # Jaccard similarity to the kept document that a near duplicate must have
-    verify: Literal["exact", "signature"] = "exact"  # compute it from the sets of shingles, or estimate it
-    prefer: list[Preference] = ["fewest_failures", "longest"]  # which document of a cluster is kept; then by id
-    same_url: bool = False  # documents with one URL are duplicates too, such as visits of a page at different times
-    against: list[str] = []  # earlier runs whose documents stay as they are: what is like them is not kept again
-    passages: Passages | None = None  # applied by job `select`
-    memory: ByteSize = 2 << 30  # for the graph of documents, 8 bytes each; a larger one is connected in rounds
-
-
 class Mixture(Strict):
     """Shares asked of the curated text, in bytes.
 
@@ -260,64 +176,6 @@ class Select(Strict):
                 raise ValueError(f"a document could be used {weight * self.mixture.max_copies:g} times in an epoch "
                                  "(weight times mixture.max_copies); 255 at most")  # fmt: skip
         return self
-
-
-class Tiers(Strict):
-    """Quality tiers: 1 below the first bound, one more for each bound reached, 0 for documents without a value."""
-
-    signal: str  # a numeric column of signals/, or score_NAME
-    bounds: list[float] = Field(min_length=1, max_length=254)
-
-    @model_validator(mode="after")
-    def _bounds_rise(self) -> Tiers:
-        if sorted(set(self.bounds)) != self.bounds:
-            raise ValueError(f"the bounds of tiers rise, each above the one before; these do not: {self.bounds}")
-        return self
-
-
-class Shards(Strict):
-    shard_tokens: int = Field(default=100_000_000, ge=1)  # of one shard, about; shards of a split are about equal
-    shuffle: bool = False  # order all documents of a split by chance; else as in the inputs
-    validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.01  # of texts
-    test_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.0  # of texts; 0: no such split
-    tiers: Tiers | None = None
-    dtype: Literal["uint32", "uint16"] = "uint32"
-    unit_bytes: ByteSize = 64 << 20  # text encoded at a time, the grain of parallelism and resumption
-
-    @model_validator(mode="after")
-    def _something_to_train_on(self) -> Shards:
-        if self.validation_fraction + self.test_fraction >= 1:
-            raise ValueError("validation_fraction and test_fraction take all documents; leave some to train on")
-        return self
-
-
-class MixtureStage(Strict):
-    """Weights of sources, such as ``en/web``, from a step on; a source without one has weight 0."""
-
-    from_step: int = Field(ge=0)  # times batch_size a multiple of 2,048 samples
-    weights: dict[str, float] = Field(min_length=1)
-
-
-class Train(Strict):
-    """The reference model and its training; sizes are Hugging Face's Qwen2Config fields."""
-
-    hidden_size: int = Field(default=128, ge=8)
-    intermediate_size: int = Field(default=512, ge=8)
-    num_hidden_layers: int = Field(default=4, ge=1)
-    num_attention_heads: int = Field(default=4, ge=1)
-    num_key_value_heads: int = Field(default=2, ge=1)
-    sequence_length: int = Field(default=256, ge=8)
-    packing: Literal["best_fit", "concatenate"] = "best_fit"  # of documents into sequences
-    mixture: list[MixtureStage] | None = None  # each source's share of the shards by default
-    mixture_by: list[Literal["language", "domain", "source"]] = ["language", "domain"]  # what tells sources apart
-    workers: int = Field(default=0, ge=0)  # processes that read ahead
-    batch_size: int = Field(default=8, ge=1)
-    steps: int = Field(default=200, ge=1)
-    learning_rate: float = Field(default=3e-3, gt=0)
-    warmup_steps: int = Field(default=20, ge=0)
-    checkpoint_every: int = Field(default=100, ge=1)
-    evaluate_every: int = Field(default=100, ge=1)
-    device: str = "auto"
 
 
 class Recipe(Strict):
@@ -382,7 +240,8 @@ def load_recipe(path: str | Path) -> Recipe:
         problems += [_explain(path, node, item) for item in error.errors()]
     if problems:
         raise RecipeError("\n".join(problems))
-    return _with_absolute_paths(recipe, path.resolve().parent)
+    folder = path.resolve().parent
+    return with_paths(recipe, lambda given: _absolute(given, folder))
 
 
 def _repeated_keys(node: yaml.Node | None) -> Iterator[tuple[str, int]]:
@@ -398,42 +257,41 @@ def _repeated_keys(node: yaml.Node | None) -> Iterator[tuple[str, int]]:
             yield from _repeated_keys(item)
 
 
-def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
-    """The recipe with every path taken from its folder; a policy's bare name stays one."""
-    inputs = [item.model_copy(update={"paths": [_absolute(p, folder) for p in item.paths]}) for item in recipe.inputs]
+def with_paths(recipe: Recipe, change: Callable[[str], str]) -> Recipe:
+    """The recipe with every path of what it reads changed; a policy's bare name is none."""
     annotate, select, tokenizer = recipe.annotate, recipe.select, recipe.tokenizer
-    if annotate.language_model:
-        annotate = annotate.model_copy(update={"language_model": _absolute(annotate.language_model, folder)})
-    if annotate.bad_words:
-        files = {language: _absolute(path, folder) for language, path in annotate.bad_words.items()}
-        annotate = annotate.model_copy(update={"bad_words": files})
-    if annotate.url_lists:
-        lists = {
-            category: [_absolute(path, folder) for path in files] for category, files in annotate.url_lists.items()
-        }
-        annotate = annotate.model_copy(update={"url_lists": lists})
-    if select.policy.endswith((".yaml", ".yml")):
-        select = select.model_copy(update={"policy": _absolute(select.policy, folder)})
-    paths = {"parallel": tokenizer.parallel, "extend": tokenizer.extend}
-    found: dict[str, Any] = {name: _absolute(file, folder) for name, file in paths.items() if file}
-    found["add_counts"] = [_absolute(run, folder) for run in tokenizer.add_counts]
-    tokenizer = tokenizer.model_copy(update=found)
-    dedup = recipe.dedup.model_copy(update={"against": [_absolute(path, folder) for path in recipe.dedup.against]})
-    scores = [score.model_copy(update=_model_paths(score, folder)) for score in recipe.scores]
+    lists = {category: [change(path) for path in files] for category, files in annotate.url_lists.items()}
     changed = {
-        "inputs": inputs,
-        "annotate": annotate,
-        "scores": scores,
-        "dedup": dedup,
-        "select": select,
-        "tokenizer": tokenizer,
+        "inputs": [item.model_copy(update={"paths": [change(path) for path in item.paths]}) for item in recipe.inputs],
+        "annotate": annotate.model_copy(
+            update={
+                **_changed(annotate, change, "language_model"),
+                "bad_words": {language: change(path) for language, path in annotate.bad_words.items()},
+                "url_lists": lists,
+            }
+        ),
+        "scores": [
+            score.model_copy(update=_changed(score, change, "fasttext", "transformer", "importance"))
+            for score in recipe.scores
+        ],
+        "dedup": recipe.dedup.model_copy(update={"against": [change(path) for path in recipe.dedup.against]}),
+        "tokenizer": tokenizer.model_copy(
+            update={
+                **_changed(tokenizer, change, "parallel", "extend"),
+                "add_counts": [change(path) for path in tokenizer.add_counts],
+            }
+        ),
     }
+    if recipe.train.cache:
+        changed["train"] = recipe.train.model_copy(update=_changed(recipe.train, change, "cache"))
+    if select.policy.endswith((".yaml", ".yml")):
+        changed["select"] = select.model_copy(update={"policy": change(select.policy)})
     return recipe.model_copy(update=changed)
 
 
-def _model_paths(score: Score, folder: Path) -> dict[str, str]:
-    paths = {"fasttext": score.fasttext, "transformer": score.transformer, "importance": score.importance}
-    return {kind: _absolute(path, folder) for kind, path in paths.items() if path is not None}
+def _changed(model: BaseModel, change: Callable[[str], str], *keys: str) -> dict[str, str]:
+    """The changed paths of those keys that have one."""
+    return {key: change(path) for key in keys if (path := getattr(model, key))}
 
 
 def _absolute(path: str, folder: Path) -> str:

@@ -182,7 +182,11 @@ def _matches(path: list[str], pattern: list[str]) -> bool:
 
 
 def read_bytes(url: str, start: int = 0, length: int | None = None) -> bytes:
-    """Bytes ``[start, start + length)`` of the file (to its end by default)."""
+    """Bytes ``[start, start + length)`` of the file (to its end by default).
+
+    A web server without byte ranges sends what comes before as well: ConnectionError where that is more than
+    `COPY_BYTES`.
+    """
     if url.startswith(("http://", "https://")):
         return _read_http(url, start, length)
     with open_file(url) as file:
@@ -196,8 +200,13 @@ def _read_http(url: str, start: int, length: int | None) -> bytes:
     asked = {"Range": f"bytes={start}-{'' if stop is None else stop - 1}"} if start or stop is not None else {}
     try:
         with urllib.request.urlopen(urllib.request.Request(url, headers=asked), timeout=HTTP_SECONDS) as response:
-            data: bytes = response.read()
-            return data if response.status == 206 else data[start:stop]  # a server may send all of the file
+            if response.status != 206 and start > COPY_BYTES:
+                raise ConnectionError(
+                    f"{url}: asked for the bytes from {start:,} on, the server sends the whole file; "
+                    "serve it from a server that knows byte ranges, or copy it to a disk"
+                )
+            data: bytes = response.read() if response.status == 206 else response.read(stop)[start:]
+            return data
     except urllib.error.HTTPError as error:
         if error.code in (403, 404, 410):
             raise FileNotFoundError(f"{url}: {error}") from error

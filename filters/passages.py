@@ -13,7 +13,7 @@ from curation import schema
 from curation.dedup import passages, substrings
 from curation.dedup.passages import passage_keys
 from curation.languages import numbers
-from curation.recipe import Passages, Repeated
+from curation.recipe_dedup import Passages, Repeated
 from curation.text import utf8
 from curation.text.cut import cut, span_bytes
 from curation.text.scan import Scanner

@@ -31,7 +31,9 @@ def annotate_job(run: Run, plan: Plan) -> Job:
     recipe = run.recipe
     described = {
         "version": VERSION,
-        "annotate": recipe.annotate.model_dump(exclude={"max_bad_fraction", "bad_words", "url_lists"}),
+        "annotate": recipe.annotate.model_dump(
+            exclude={"max_bad_fraction", "bad_words", "url_lists", "language_model"}
+        ),
         "bad_words": bad_words.list_fingerprints(recipe.annotate.bad_words),
         "url_lists": url_lists.list_fingerprints(recipe.annotate.url_lists),
         "signals": [signal.versioned_name for signal in SIGNALS],

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from curation import storage
 from curation.dataset import Job, Record, fingerprint, part_name, write_parquet
 from jobs import progress
-from jobs.parts import Each
+from jobs.parts import EXPANSION, Each, in_units
 from jobs.run_context import JobError, Run
 from jobs.sample import Sample, group_of, sample_of
 from jobs.tokenizer_settings import pattern_of
@@ -29,8 +29,6 @@ from tokenizer.composition import composed
 VERSION = 1
 PARTITION_UNITS = 4
 """Units of counted text for each part of the table."""
-EXPANSION = 3
-"""Text bytes of a byte of zstd Parquet, about; only the size of units depends on it."""
 
 
 def count_job(run: Run, selected: Job) -> Job:
@@ -97,16 +95,8 @@ def write_count_part(job: Job, ordinal: int, partition: int, table: pa.Table) ->
 
 def plan_units(sample: Sample, unit_bytes: int) -> tuple[tuple[str, ...], ...]:
     """Files of ``curated/`` in groups of about ``unit_bytes`` of sampled text, languages and domains together."""
-    units: list[list[str]] = []
-    filled = float(unit_bytes)
-    for file, size in sample.files().items():
-        text = size * EXPANSION * sample.rate(file)
-        if filled + text > unit_bytes:
-            units.append([])
-            filled = 0
-        units[-1].append(file)
-        filled += text
-    return tuple(tuple(unit) for unit in units)
+    sizes = ((file, size * EXPANSION * sample.rate(file)) for file, size in sample.files().items())
+    return tuple(tuple(unit) for unit in in_units(sizes, unit_bytes))
 
 
 def count(run: Run, selected: Job) -> Job:

@@ -34,7 +34,7 @@ def dedup_job(run: Run, annotated: Job) -> Job:
     policy = load_policy(run.recipe.select.policy)
     described = {
         "version": VERSION,
-        "dedup": run.recipe.dedup.model_dump(exclude={"memory", "passages"}),  # both ways give the same
+        "dedup": run.recipe.dedup.model_dump(exclude={"memory", "passages", "against"}),
         "shingle": run.recipe.annotate.minhash.shingle,
         "policy": policy.model_dump(),  # keepers fail the fewest of its rules
         "scores": score_fingerprints(run.output, policy),

@@ -19,13 +19,15 @@ import pyarrow.compute as pc
 from curation import storage
 from curation.dataset import Job, Record, fingerprint, read_manifest, read_part
 from curation.dedup.keys import content_halves
-from curation.recipe import Recipe, Shards, Tiers
+from curation.recipe import Recipe
+from curation.recipe_shards import Shards, Tiers
 from curation.schema import ADDRESS_ROW_BITS
 from curation.scores import SCORE_PREFIX, dataset, score_names, with_scores
 from jobs import progress
 from jobs.errors import JobError
-from jobs.parts import for_each_part
+from jobs.parts import EXPANSION, for_each_part, in_units
 from jobs.run_context import Run
+from jobs.sample import group_of
 from tokenizer.encoding import Encoder
 from tokenizer.shards import runs
 from tokenizer.shards.order import SPLITS, placed_keys, shuffled_keys, split_of
@@ -61,35 +63,18 @@ def plan_units(files: dict[str, Record], unit_bytes: int) -> list[Unit]:
     by_part: dict[str, list[str]] = {}
     for file in sorted(files):
         by_part.setdefault(file.rsplit("/", 1)[1], []).append(file)
-    units: list[list[str]] = []
-    filled = unit_bytes
-    for part in sorted(by_part):
-        size = sum(files[file]["bytes"] * _EXPANSION for file in by_part[part])
-        if filled + size > unit_bytes:
-            units.append([])
-            filled = 0
-        units[-1] += by_part[part]
-        filled += size
-    return [Unit(ordinal, tuple(unit)) for ordinal, unit in enumerate(units)]
-
-
-_EXPANSION = 3
-"""Text bytes of a byte of zstd Parquet, about; only the size of a unit depends on it."""
+    sizes = [(part, sum(files[file]["bytes"] * EXPANSION for file in by_part[part])) for part in sorted(by_part)]
+    units = in_units(sizes, unit_bytes)
+    return [Unit(ordinal, tuple(file for part in unit for file in by_part[part])) for ordinal, unit in enumerate(units)]
 
 
 def tables(run: Run, files: dict[str, Record]) -> Tables:
-    pairs = [_group(file) for file in files]
+    pairs = [group_of(file) for file in files]
     return Tables(
         sorted({language for language, _ in pairs}),
         sorted({domain for _, domain in pairs}),
         [item.name for item in run.recipe.inputs],
     )
-
-
-def _group(file: str) -> tuple[str, str]:
-    """Language and domain of a file of ``curated/``."""
-    language, domain = (piece.split("=", 1)[1] for piece in file.split("/")[:2])
-    return language, domain
 
 
 class EncodeUnit(beam.DoFn):
@@ -140,7 +125,7 @@ class EncodeUnit(beam.DoFn):
     def _encode(self, file: str) -> runs.Documents:
         """The documents of one file in its order, each as often as the mixture uses it."""
         table = read_part(self._job.run, "curated", file, COLUMNS).combine_chunks()
-        language, domain = _group(file)
+        language, domain = group_of(file)
         text = table["text"].combine_chunks()
         if (language, domain) not in self._checked:
             self._checked.add((language, domain))

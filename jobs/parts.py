@@ -1,14 +1,32 @@
-"""Running the steps of a job: one over the parts that it has not finished, or one after the other."""
+"""The steps of a job: what is one unit of work, and running a step over those not finished, or one after the other."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 import apache_beam as beam
 
 from curation.dataset import Job
 from jobs import progress
 from jobs.run_context import Block, Run
+
+EXPANSION = 3
+"""Text bytes of a byte of zstd Parquet, about; only the size of units depends on it."""
+Item = TypeVar("Item")
+
+
+def in_units(sizes: Iterable[tuple[Item, float]], most: float) -> list[list[Item]]:
+    """Items that follow each other, each with its size, in units of at most ``most``; a larger item is a unit alone."""
+    units: list[list[Item]] = []
+    filled = 0.0
+    for item, size in sizes:
+        if not units or filled + size > most:
+            units.append([])
+            filled = 0.0
+        units[-1].append(item)
+        filled += size
+    return units
 
 
 def for_each_part(

@@ -21,7 +21,7 @@ from curation.dataset import Job, Record, fingerprint, iterate_part, part_name, 
 from curation.dedup import keys, passages, substrings
 from curation.dedup.exchange import Exchange
 from curation.dedup.keepers import parts_of
-from curation.recipe import Passages
+from curation.recipe_dedup import Passages
 from curation.text.cut import cut
 from curation.text.scan import Scanner
 from filters import decisions

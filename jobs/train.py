@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import tempfile
 from typing import Any
 
@@ -11,11 +13,11 @@ from curation.dataset import Job, fingerprint
 from jobs import progress
 from jobs.run_context import JobError, Run
 from tokenizer.export import copy_beside_model
-from tokenizer.shards.reader import ShardDamaged, open_shards
+from tokenizer.shards.reader import DEFAULT_CACHE_BYTES, ShardDamaged, open_shards
 
 VERSION = 2
-FREE = {"device", "checkpoint_every", "evaluate_every", "workers"}
-"""Settings that do not change the model."""
+FREE = {"device", "checkpoint_every", "evaluate_every", "workers", "cache", "cache_bytes", "mixture"}
+"""Settings that do not change the model; of the mixture, what lies ahead of the newest checkpoint may change."""
 
 
 def train_job(run: Run, sharded: Job) -> Job:
@@ -32,10 +34,12 @@ def train(run: Run, sharded: Job) -> Job:
     """Run the job, continue it from its newest checkpoint, or find it done.
 
     Raises:
-        JobError: PyTorch is not installed, a shard is damaged, or training failed.
+        JobError: PyTorch is not installed, a shard is damaged or cannot be read, a disk is full, training failed, or
+            the weights of steps that are already trained have changed.
     """
     job = train_job(run, sharded)
-    if job.open():
+    stages = run.recipe.train.model_dump(include={"mixture"})
+    if job.open() and job.summary().items() >= stages.items():
         progress.say(f"{job.name:<16} done already")
         return job
     try:
@@ -45,13 +49,13 @@ def train(run: Run, sharded: Job) -> Job:
     with tempfile.TemporaryDirectory(prefix="glotmill-") as local:
         model = f"{local}/model" if storage.is_remote(run.output) else job.path("model")
         try:
-            _train(run, f"{local}/shards", model)
-        except (ShardDamaged, ValueError, FloatingPointError, ConnectionError) as error:
+            _train(run, run.recipe.train.cache or f"{local}/shards", model)
+        except (ShardDamaged, ValueError, FloatingPointError, OSError) as error:
             raise JobError(f"train: {error}") from error
         if storage.is_remote(run.output):
             storage.publish_folder(model, job.path("model"))
     copy_beside_model(run.path("tokenizer"), job.path("model"))
-    job.mark_done()
+    job.mark_done(stages)
     evaluation = json.loads(storage.read_text(job.path("model", "evaluation.json")))
     progress.say(f"{job.name:<16} {bits_per_byte(evaluation)} on the validation shards")
     progress.say(f"{job.name:<16} {tokens_by_language(evaluation)}")
@@ -79,7 +83,10 @@ def _train(run: Run, cache: str, model: str) -> None:
     recipe = run.recipe.train
     stages = recipe.mixture or []
     mixture = tuple(Stage(stage.from_step * recipe.batch_size, stage.weights) for stage in stages) or None
-    train_source, validation_source = (open_shards(run.path("shards", name), cache) for name in ("train", "validation"))
+    limit = recipe.cache_bytes or _cache_bytes(cache)
+    train_source, validation_source = (
+        open_shards(run.path("shards", name), cache, limit) for name in ("train", "validation")
+    )
     config = TrainConfig(
         model=Qwen2Config(
             vocab_size=train_source.manifest["tokenizer"]["vocabulary_size"],
@@ -111,6 +118,12 @@ def _train(run: Run, cache: str, model: str) -> None:
             show(metrics.step, said)
             if metrics.step % max(1, recipe.steps // 5) == 0 and not progress.console.is_terminal:
                 progress.say(f"{'train':<16} step {metrics.step}/{recipe.steps}, {said}")
+
+
+def _cache_bytes(cache: str) -> int:
+    """As `open_shards` has it by default, but no more than half of what the disk has room for."""
+    os.makedirs(cache, exist_ok=True)
+    return min(DEFAULT_CACHE_BYTES, shutil.disk_usage(cache).free // 2)
 
 
 EVALUATION_DOCUMENTS = 50

@@ -264,7 +264,9 @@ def _resume(
     try:
         stream.resume(progress.samples)
     except ValueError as error:
-        raise CheckpointError(f"{complete[-1]} cannot be continued: {error}") from error
+        raise CheckpointError(
+            f"{complete[-1]} cannot be continued: {error}\nSet them back, or remove {checkpoints} to train anew"
+        ) from error
     return progress
 
 

@@ -111,7 +111,7 @@ def ours(texts: Texts) -> int:
     import pyarrow.compute as pc
 
     from curation.dedup.in_memory import find_duplicates
-    from curation.recipe import MinHash
+    from curation.recipe_dedup import MinHash
 
     found = find_duplicates(pa.array(texts, pa.large_string()), MinHash(), 0.7)
     return int(pc.sum(pc.is_valid(found["match"])).as_py() or 0)

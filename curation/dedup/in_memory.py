@@ -12,7 +12,7 @@ from curation.dedup import minhash
 from curation.dedup.components import UnionFind
 from curation.dedup.keepers import candidates_schema, choose_keepers, fill_part
 from curation.dedup.keys import key_lists, keys_of, star_edges
-from curation.recipe import MinHash
+from curation.recipe_dedup import MinHash
 from curation.schema import DUPLICATES, addresses
 from curation.text.scan import Scanner
 

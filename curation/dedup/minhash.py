@@ -16,7 +16,7 @@ import datasketch
 import numpy as np
 import pyarrow as pa
 
-from curation.recipe import MinHash
+from curation.recipe_dedup import MinHash
 from curation.text import utf8
 from curation.text.scan import Scan, mix
 from curation.text.utf8 import njit

@@ -5,7 +5,8 @@ import pytest
 from pydantic import ValidationError
 
 from curation.dedup.minhash import catch_probability
-from curation.recipe import PRESETS, Annotate, MinHash
+from curation.recipe import Annotate
+from curation.recipe_dedup import PRESETS, MinHash
 
 
 def test_presets_have_the_published_catch_probabilities() -> None:

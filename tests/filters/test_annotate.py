@@ -11,7 +11,8 @@ import xxhash
 from curation import schema
 from curation.dedup import minhash
 from curation.readers.raw import RAW
-from curation.recipe import Annotate, Input, MinHash
+from curation.recipe import Annotate, Input
+from curation.recipe_dedup import MinHash
 from curation.text.normalize import normalize_bytes
 from curation.text.scan import Scanner
 from filters.annotate import Annotator, signals_schema

@@ -7,7 +7,7 @@ from typing import Any
 import apache_beam as beam
 
 from curation.dataset import Job
-from curation.recipe import Passages, Repeated
+from curation.recipe_dedup import Passages, Repeated
 from jobs import passages
 
 GROUP, RESHUFFLE = "beam:transform:group_by_key:v1", "beam:transform:reshuffle:v1"

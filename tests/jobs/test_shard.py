@@ -14,12 +14,15 @@ import pytest
 import yaml
 
 from curation.dataset import read_manifest, read_part, write_parquet
+from curation.readers.units import Plan
 from curation.recipe import RecipeError, load_recipe
 from curation.scores import score_schema
 from jobs import pipeline
+from jobs.annotate import annotate_job
 from jobs.encode import plan_units
 from jobs.errors import JobError
 from jobs.run_context import Run
+from jobs.shard import deciding_recipe
 from tokenizer.shards.format import TOKEN_LIMITS
 from tokenizer.shards.order import shuffled_keys, split_of
 from tokenizer.shards.reader import open_shards, verify
@@ -200,7 +203,36 @@ def test_the_manifest_has_the_recipe_and_the_manifests_it_came_from(finished, sh
         "manifest_sha256": hashlib.sha256(curated).hexdigest(),
     }
     assert manifest["recipe"]["seed"] == 3 and manifest["recipe"]["tokenizer"]["vocab_size"] == 500
-    assert str(finished.recipe.parent / "inputs") not in json.dumps(manifest), "where inputs lie decides no byte"
+    assert str(finished.recipe.parent) not in json.dumps(manifest), "where files lie decides no byte"
+
+
+def test_the_recipe_of_a_manifest_does_not_depend_on_where_its_files_lie(tmp_path: Path, corpus):
+    """A recipe that names a file or folder wherever it can, in two folders."""
+    settings: dict[str, Any] = {
+        "annotate": {"language_model": "lid.bin", "bad_words": {"en": "bad.txt"}, "url_lists": {"ads": ["ads.txt"]}},
+        "scores": [{"name": "one", "fasttext": "quality"}, {"name": "two", "transformer": "classifier/"},
+                   {"name": "three", "importance": "weights"}],
+        "dedup": {"against": ["../earlier"]},
+        "select": {"policy": "policy.yaml"},
+        "tokenizer": {"parallel": "parallel.jsonl", "extend": "base/tokenizer.json", "add_counts": ["../others"]},
+    }  # fmt: skip
+    inputs = [{"name": "web", "paths": ["inputs/*.jsonl", "more.jsonl"], "format": "jsonl"}]
+    recipes = [load_recipe(corpus.recipe(tmp_path / folder, inputs, **settings)) for folder in ("here", "over/there")]
+    here, there = (deciding_recipe(recipe) for recipe in recipes)
+    assert here == there and recipes[0].dedup.against != recipes[1].dedup.against
+    assert str(tmp_path) not in json.dumps(here)
+    assert here["select"]["policy"] == "policy.yaml" and here["tokenizer"]["parallel"] == "parallel.jsonl"
+
+
+def test_a_language_model_elsewhere_with_the_same_content_keeps_the_annotations(tmp_path: Path, corpus):
+    fingerprints = []
+    for folder in ("here", "there"):
+        path = corpus.recipe(tmp_path / folder, [{"name": "web", "paths": ["*.jsonl"], "format": "jsonl"}],
+                             annotate={"language_model": "lid.bin"})  # fmt: skip
+        (tmp_path / folder / "lid.bin").write_bytes(b"a model")
+        recipe = load_recipe(path)
+        fingerprints.append(annotate_job(Run(recipe, recipe.output, workers=1), Plan((), ())).fingerprint)
+    assert fingerprints[0] == fingerprints[1]
 
 
 def test_runs_are_removed_in_the_end_and_other_settings_make_new_ones(finished, sharded):

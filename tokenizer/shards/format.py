@@ -24,10 +24,12 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import xxhash
 from numpy.typing import NDArray
 
 FORMAT_VERSION = 1
@@ -61,10 +63,27 @@ class ShardDamaged(RuntimeError):
     """A shard's bytes are not the ones its manifest describes."""
 
 
+def offsets_of(lengths: NDArray[Any] | Sequence[int]) -> NDArray[np.int64]:
+    """Where things of these lengths begin and end, one after the other: cumulative sums from 0, int64[n+1]."""
+    offsets = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    return offsets
+
+
+def block_problem(path: object, shard: dict[str, Any], block: int, data: bytes | memoryview) -> str:
+    """What is wrong with these bytes as a block of the file at ``path``, a shard's ``NAME.bin``; "" for nothing."""
+    if xxhash.xxh3_64_hexdigest(data) == shard["blocks"][block]:
+        return ""
+    start, stop = block * BLOCK_BYTES, min((block + 1) * BLOCK_BYTES, shard["files"]["bin"]["bytes"])
+    return (
+        f"{path}: block {block}, bytes {start:,} to {stop - 1:,}, does not match its checksum: copy or write the shard "
+        "again."
+    )
+
+
 def index_bytes(lengths: NDArray[np.int64], dtype: str) -> bytes:
     """The Megatron index of documents with ``lengths`` tokens, int64[S], stored as ``dtype`` ("uint32", "uint16")."""
-    pointers = np.zeros(lengths.size + 1, "<i8")
-    np.cumsum(lengths * TOKEN_DTYPES[dtype].itemsize, out=pointers[1:])
+    pointers = offsets_of(lengths * TOKEN_DTYPES[dtype].itemsize).astype("<i8", copy=False)
     header = MEGATRON_HEADER.pack(MEGATRON_MAGIC, 1, MEGATRON_CODES[dtype], lengths.size, lengths.size + 1)
     documents = np.arange(lengths.size + 1, dtype="<i8")
     return b"".join([header, lengths.astype("<i4").tobytes(), pointers[:-1].tobytes(), documents.tobytes()])

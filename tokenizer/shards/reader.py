@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xxhash
 from numpy.typing import NDArray
 
 from curation import storage
@@ -19,8 +18,10 @@ from tokenizer.shards.format import (
     SUFFIXES,
     TOKEN_DTYPES,
     ShardDamaged,
+    block_problem,
     dataset_fingerprint,
     load_manifest,
+    offsets_of,
     parse_index,
 )
 from tokenizer.shards.gather import gather, unread_blocks
@@ -76,8 +77,8 @@ class ShardSet:
         self.sources: list[str] = manifest["sources"]
         self._dtype = TOKEN_DTYPES[manifest["dtype"]]
         shards = manifest["shards"]
-        self._starts = np.cumsum([0] + [shard["tokens"] for shard in shards], dtype=np.int64)
-        self._first_blocks = np.cumsum([0] + [len(shard["blocks"]) for shard in shards], dtype=np.int64)
+        self._starts = offsets_of([shard["tokens"] for shard in shards])
+        self._first_blocks = offsets_of([len(shard["blocks"]) for shard in shards])
         self.document_offsets = np.zeros(self.num_documents + 1, np.int64)
         np.cumsum(np.concatenate([self._lengths(shard) for shard in shards]), out=self.document_offsets[1:])
         self._files: dict[int, NDArray[Any]] = {}  # memory maps by shard number
@@ -153,13 +154,7 @@ class ShardSet:
     def _block_problem(self, shard: int, block: int, data: NDArray[np.uint8]) -> str:
         """What is wrong with these bytes as a block, or ""."""
         record = self.manifest["shards"][shard]
-        if xxhash.xxh3_64_hexdigest(data.data) == record["blocks"][block]:
-            return ""
-        path = storage.join(self.location, f"{record['name']}.bin")
-        return (
-            f"{path}: block {block}, bytes {_byte_range(block, record)}, does not match its checksum: copy or write "
-            "the shard again."
-        )
+        return block_problem(storage.join(self.location, f"{record['name']}.bin"), record, block, data.data)
 
 
 def verify(directory: str | Path) -> list[str]:
@@ -201,14 +196,9 @@ def _content_problems(path: Path, shard: dict[str, Any], suffix: str) -> list[st
     with path.open("rb") as file:
         while data := file.read(BLOCK_BYTES):
             sha256.update(data)
-            if suffix == "bin" and xxhash.xxh3_64_hexdigest(data) != shard["blocks"][block]:
-                problems.append(f"{path}: block {block}, bytes {_byte_range(block, shard)}, has another checksum")
+            if suffix == "bin" and (problem := block_problem(path, shard, block, data)):
+                problems.append(problem)
             block += 1
     if sha256.hexdigest() != shard["files"][suffix]["sha256"]:
         problems.append(f"{path} does not match its sha256 in the manifest")
     return problems
-
-
-def _byte_range(block: int, shard: dict[str, Any]) -> str:
-    """First and last byte of a block of ``NAME.bin``."""
-    return f"{block * BLOCK_BYTES:,} to {min((block + 1) * BLOCK_BYTES, shard['files']['bin']['bytes']) - 1:,}"

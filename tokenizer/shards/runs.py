@@ -7,9 +7,13 @@ what is read of a run is one stretch of its file.
 
 A run is one little-endian file:
 
-    fences     FENCE_DTYPE[fences + 1]  documents and tokens before each fence; fences are evenly spaced keys
+    rows       uint64                   of the table of fences
+    fences     FENCE_DTYPE[rows]        documents and tokens before a fence; fences are evenly spaced keys
     documents  DOCUMENT_DTYPE[n]        in the order of their keys
     tokens     uint32 or uint16         of the documents, one after the other
+
+The table has fence 0 and those fences before which lie other documents than before the last: with many runs, few of
+all fences, and never more rows than documents and one.
 """
 
 from __future__ import annotations
@@ -24,12 +28,12 @@ from numba import njit
 from numpy.typing import NDArray
 
 from curation import storage
-from tokenizer.shards.format import META_DTYPE, TOKEN_DTYPES, TOKEN_LIMITS
+from tokenizer.shards.format import META_DTYPE, TOKEN_DTYPES, TOKEN_LIMITS, offsets_of
 
-FENCE_DTYPE = np.dtype([("documents", "<u8"), ("tokens", "<u8")])
+FENCE_DTYPE = np.dtype([("fence", "<u8"), ("documents", "<u8"), ("tokens", "<u8")])
 DOCUMENT_DTYPE = np.dtype([("key", "<u8"), ("tokens", "<u4"), ("copy", "<u4"), ("meta", META_DTYPE)])
 FENCES_A_SHARD = 256  # the sizes of shards then differ by less than a hundredth, and by the length of a document
-MOST_FENCES = 1 << 20  # of 16 bytes each
+MOST_FENCES = 1 << 20
 
 
 def fence_count(shards: float) -> int:
@@ -50,15 +54,8 @@ class Documents:
         return offsets_of(self.records["tokens"])
 
 
-def offsets_of(lengths: NDArray[Any]) -> NDArray[np.int64]:
-    """Cumulative sums with a leading 0: int64[n+1]."""
-    offsets = np.zeros(len(lengths) + 1, np.int64)
-    np.cumsum(lengths, out=offsets[1:])
-    return offsets
-
-
-def write_run(url: str, documents: Documents, fences: int, dtype: str) -> NDArray[np.void]:
-    """Write the run of ``documents``, in whatever order they come; returns its fences, FENCE_DTYPE[fences + 1].
+def write_run(url: str, documents: Documents, fences: int, dtype: str) -> None:
+    """Write the run of ``documents``, in whatever order they come.
 
     ``fences`` is a power of two, 2 or more. Raises ValueError for an id that ``dtype`` cannot hold.
     """
@@ -66,34 +63,54 @@ def write_run(url: str, documents: Documents, fences: int, dtype: str) -> NDArra
         raise ValueError(f"{url}: token {int(documents.tokens.max()):,} does not fit {dtype} shards; set shards.dtype")
     documents = merge([documents])
     records, tokens = documents.records, documents.tokens.astype(TOKEN_DTYPES[dtype], copy=False)
-    bits = np.uint64(65 - fences.bit_length())
-    table = np.zeros(fences + 1, FENCE_DTYPE)
-    table["documents"] = np.searchsorted(records["key"] >> bits, np.arange(fences + 1, dtype=np.uint64))
+    before = records["key"] >> np.uint64(65 - fences.bit_length())  # the last fence before each document
+    last = np.flatnonzero(np.diff(before, append=np.uint64(fences)))  # documents before the next fence
+    table = np.zeros(1 + last.size, FENCE_DTYPE)
+    table["fence"][1:] = before[last] + np.uint64(1)
+    table["documents"][1:] = last + 1
     table["tokens"] = documents.offsets[table["documents"].astype(np.int64)]
     with storage.atomic_file(url) as local, open(local, "wb") as file:
-        for array in (table, records, tokens):
+        for array in (np.array([table.size], "<u8"), table, records, tokens):
             array.tofile(file)
-    return table
 
 
-def read_fences(url: str, fences: int) -> NDArray[np.void]:
-    """Documents and tokens of a run before each fence: FENCE_DTYPE[fences + 1]."""
-    return np.frombuffer(storage.read_bytes(url, 0, (fences + 1) * FENCE_DTYPE.itemsize), FENCE_DTYPE)
-
-
-def read_range(url: str, first: int, stop: int, fences: int, dtype: str) -> Documents:
-    """The documents of a run between two fences."""
+def read_fences(url: str) -> NDArray[np.void]:
+    """The table of fences of a run: FENCE_DTYPE[rows]."""
     with storage.open_file(url) as file:
+        rows = int.from_bytes(file.read(8), "little")
+        return np.frombuffer(file.read(rows * FENCE_DTYPE.itemsize), FENCE_DTYPE)
 
-        def read(type_: np.dtype[Any], at: int, start: int, end: int) -> NDArray[Any]:
-            length = (end - start) * type_.itemsize
-            return np.frombuffer(file.read_at(length, at + start * type_.itemsize), type_)
 
-        start, end, all_ = (read(FENCE_DTYPE, 0, fence, fence + 1)[0] for fence in (first, stop, fences))
-        documents_at = (fences + 1) * FENCE_DTYPE.itemsize
-        tokens_at = documents_at + int(all_["documents"]) * DOCUMENT_DTYPE.itemsize
-        records = read(DOCUMENT_DTYPE, documents_at, int(start["documents"]), int(end["documents"]))
-        return Documents(records, read(TOKEN_DTYPES[dtype], tokens_at, int(start["tokens"]), int(end["tokens"])))
+def tokens_before_fences(urls: Iterable[str], fences: int) -> NDArray[np.int64]:
+    """Tokens of all these runs before each fence: int64[fences + 1]."""
+    tokens = np.zeros(fences + 1, np.int64)
+    for url in urls:
+        table = read_fences(url)
+        before = table["tokens"].astype(np.int64)
+        tokens[table["fence"][1:].astype(np.int64)] += before[1:] - before[:-1]
+    return np.cumsum(tokens)
+
+
+def places(url: str, fences: NDArray[np.int64], dtype: str) -> NDArray[np.int64]:
+    """Where in a run's file the documents and the tokens behind these fences begin, in bytes: int64[n, 2]."""
+    table = read_fences(url)
+    rows = table[np.searchsorted(table["fence"], fences.astype(np.uint64), side="right") - 1]
+    documents_at = 8 + table.nbytes
+    tokens_at = documents_at + int(table["documents"][-1]) * DOCUMENT_DTYPE.itemsize
+    return np.stack(
+        [
+            documents_at + rows["documents"].astype(np.int64) * DOCUMENT_DTYPE.itemsize,
+            tokens_at + rows["tokens"].astype(np.int64) * TOKEN_DTYPES[dtype].itemsize,
+        ],
+        axis=1,
+    )
+
+
+def read_range(url: str, start: NDArray[np.int64], stop: NDArray[np.int64], dtype: str) -> Documents:
+    """The documents of a run between two of its `places`, int64[2] each."""
+    with storage.open_file(url) as file:
+        records, tokens = (file.read_at(int(end - begin), int(begin)) for begin, end in zip(start, stop, strict=True))
+    return Documents(np.frombuffer(records, DOCUMENT_DTYPE), np.frombuffer(tokens, TOKEN_DTYPES[dtype]))
 
 
 def merge(pieces: Sequence[Documents]) -> Documents:

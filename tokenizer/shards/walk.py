@@ -9,10 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xxhash
 from numpy.typing import NDArray
 
-from tokenizer.shards.format import BLOCK_BYTES, META_DTYPE, TOKEN_DTYPES, ShardDamaged, load_manifest, parse_index
+from tokenizer.shards.format import (
+    BLOCK_BYTES,
+    META_DTYPE,
+    TOKEN_DTYPES,
+    ShardDamaged,
+    block_problem,
+    load_manifest,
+    offsets_of,
+    parse_index,
+)
 
 
 @dataclass(frozen=True)
@@ -41,9 +49,7 @@ class Shard:
     @property
     def offsets(self) -> NDArray[np.int64]:
         """Where documents begin and end among the tokens: int64[n+1]."""
-        offsets = np.zeros(self.lengths.size + 1, np.int64)
-        np.cumsum(self.lengths, out=offsets[1:])
-        return offsets
+        return offsets_of(self.lengths)
 
     def batches(self, most_tokens: int) -> Iterator[Batch]:
         """The documents in order, ``most_tokens`` at a time; a longer document is a batch by itself."""
@@ -58,10 +64,13 @@ class Shard:
         return self.directory / f"{self.name}.{suffix}"
 
 
-def walk(directory: str | Path, with_tokens: bool = True, only: str | None = None) -> Iterator[Shard]:
+def walk(
+    directory: str | Path, with_tokens: bool = True, only: str | None = None, verify: bool = True
+) -> Iterator[Shard]:
     """The shards of the dataset in a local folder, in order, or ``only`` the one of this name.
 
-    Without ``with_tokens`` their token files are not read.
+    Without ``with_tokens`` their token files are not read; without ``verify``, after `reader.verify`, tokens are not
+    compared with their checksums.
 
     Raises FileNotFoundError without a manifest, ShardDamaged for a file that does not match it, naming the bytes.
     """
@@ -71,7 +80,7 @@ def walk(directory: str | Path, with_tokens: bool = True, only: str | None = Non
             continue
         index, meta = (_checked(folder, record, suffix) for suffix in ("idx", "meta"))
         lengths = parse_index(index, record["dtype"], f"{record['name']}.idx")
-        tokens = _tokens(folder, record) if with_tokens else np.zeros(0, TOKEN_DTYPES[record["dtype"]])
+        tokens = _tokens(folder, record, verify) if with_tokens else np.zeros(0, TOKEN_DTYPES[record["dtype"]])
         yield Shard(folder, record, lengths, np.frombuffer(meta, META_DTYPE), tokens)
 
 
@@ -83,7 +92,7 @@ def _checked(folder: Path, record: dict[str, Any], suffix: str) -> bytes:
     return data
 
 
-def _tokens(folder: Path, record: dict[str, Any]) -> NDArray[Any]:
+def _tokens(folder: Path, record: dict[str, Any], verify: bool) -> NDArray[Any]:
     path, size = folder / f"{record['name']}.bin", record["files"]["bin"]["bytes"]
     found = path.stat().st_size if path.is_file() else -1
     if found != size:
@@ -93,11 +102,8 @@ def _tokens(folder: Path, record: dict[str, Any]) -> NDArray[Any]:
     if not size:
         return np.zeros(0, dtype)
     tokens = np.memmap(path, dtype, mode="r")
-    for block, expected in enumerate(record["blocks"]):
-        start, stop = block * BLOCK_BYTES, min((block + 1) * BLOCK_BYTES, size)
-        if xxhash.xxh3_64_hexdigest(tokens[start // dtype.itemsize : stop // dtype.itemsize].data) != expected:
-            raise ShardDamaged(
-                f"{path}: block {block}, bytes {start:,} to {stop - 1:,}, does not match its checksum: copy or write "
-                "the shard again."
-            )
+    step = BLOCK_BYTES // dtype.itemsize
+    for block in range(len(record["blocks"]) if verify else 0):
+        if problem := block_problem(path, record, block, tokens[block * step : (block + 1) * step].data):
+            raise ShardDamaged(problem)
     return tokens

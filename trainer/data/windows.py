@@ -16,12 +16,12 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from tokenizer.pretokens import END_OF_TEXT
 from tokenizer.shards.reader import ShardSet
 from trainer.data.packing import Plan
 
 IGNORED = -100
 """The label that torch.nn.functional.cross_entropy skips by default."""
-END_OF_TEXT = "<|endoftext|>"
 Integers = NDArray[np.int64]
 
 

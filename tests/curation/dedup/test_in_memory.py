@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from curation.dedup.in_memory import find_duplicates
-from curation.recipe import MinHash
+from curation.recipe_dedup import MinHash
 
 WORDS = {"en": ("{}th", " "), "zh": ("{}", ""), "th": ("ก{}", "")}
 

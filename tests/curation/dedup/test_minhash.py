@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from curation.dedup import minhash
-from curation.recipe import MinHash
+from curation.recipe_dedup import MinHash
 from curation.text.scan import Scanner
 from tests.oracles import clean_text, lower, units
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xxhash
 
+from tokenizer.shards.check import check
 from tokenizer.shards.format import BLOCK_BYTES, ShardDamaged, parse_index
 from tokenizer.shards.reader import ShardSet, open_shards, verify
 from tokenizer.shards.writer import write_shard
@@ -142,3 +144,16 @@ def test_a_failed_write_leaves_the_old_file(dataset: Any, tmp_path: Path, monkey
     with pytest.raises(OSError, match="No space left"):
         write_shard(tmp_path, "train-00000", dataset.tokens[:0], np.zeros(1, np.int64), dataset.meta[:0])
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_checking_a_dataset_hashes_every_block_once(
+    dataset: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not a second time when what the tokens mean is checked."""
+    dataset.write(tmp_path, shards=2)
+    blocks = sum(len(shard["blocks"]) for shard in open_shards(tmp_path).manifest["shards"])
+    hashed: list[int] = []
+    digest = xxhash.xxh3_64_hexdigest
+    monkeypatch.setattr(xxhash, "xxh3_64_hexdigest", lambda data: hashed.append(len(data)) or digest(data))
+    assert list(check(tmp_path)) == []
+    assert len(hashed) == blocks > 1

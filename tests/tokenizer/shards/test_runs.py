@@ -45,13 +45,19 @@ def test_every_cut_gives_the_sorted_documents(
     documents = _documents(count, seed, keys)
     owner = np.random.default_rng(seed).integers(0, pieces, count)
     files = [str(folder / f"{piece}.run") for piece in range(pieces)]
-    before = np.zeros(fences + 1, np.int64)
     for piece, file in enumerate(files):
-        table = runs.write_run(file, runs.take(documents, np.flatnonzero(owner == piece)), fences, "uint32")
-        np.testing.assert_array_equal(table, runs.read_fences(file, fences))
-        before += table["tokens"].astype(np.int64)
+        runs.write_run(file, runs.take(documents, np.flatnonzero(owner == piece)), fences, "uint32")
+    before = runs.tokens_before_fences(files, fences)
+    shift = np.uint64(64 - power)
+    assert before.tolist() == [documents.records["tokens"][documents.records["key"] >> shift < f].sum()
+                               for f in range(fences + 1)]  # fmt: skip
     ranges = runs.cut(before, 100)
-    merged = [runs.merge([runs.read_range(file, a, b, fences, "uint32") for file in files]) for a, b in ranges]
+    bounds = np.array([0, *(stop for _, stop in ranges)])
+    places = [runs.places(file, bounds, "uint32") for file in files]
+    merged = [
+        runs.merge([runs.read_range(file, at[i], at[i + 1], "uint32") for file, at in zip(files, places, strict=True)])
+        for i in range(len(ranges))
+    ]
     found = [document for piece in merged for document in _listed(piece) if document[4]]
     assert found == [document for document in sorted(_listed(documents)) if document[4]]
 
@@ -66,11 +72,21 @@ def test_runs_of_uint16_hold_the_same_tokens(tmp_path: Path) -> None:
     documents = _documents(50, 2)
     runs.write_run(str(tmp_path / "wide"), documents, 8, "uint32")
     runs.write_run(str(tmp_path / "narrow"), documents, 8, "uint16")
-    wide, narrow = (runs.read_range(str(tmp_path / f"{name}"), 0, 8, 8, dtype)
-                    for name, dtype in (("wide", "uint32"), ("narrow", "uint16")))  # fmt: skip
+    wide, narrow = (
+        runs.read_range(str(tmp_path / name), *runs.places(str(tmp_path / name), np.array([0, 8]), dtype), dtype)
+        for name, dtype in (("wide", "uint32"), ("narrow", "uint16"))
+    )
     assert narrow.tokens.dtype == np.uint16 and wide.tokens.dtype == np.uint32
     np.testing.assert_array_equal(wide.tokens, narrow.tokens)
     assert (tmp_path / "wide").stat().st_size - (tmp_path / "narrow").stat().st_size == 2 * wide.tokens.size
+
+
+@pytest.mark.parametrize("count", [0, 1, 7])
+def test_the_table_of_a_run_grows_with_its_documents_not_with_the_fences(tmp_path: Path, count: int) -> None:
+    """A terabyte has a million fences and thousands of runs; each would carry 16 MB for a few documents."""
+    runs.write_run(str(tmp_path / "run"), _documents(count, 1), runs.MOST_FENCES, "uint32")
+    assert len(runs.read_fences(str(tmp_path / "run"))) <= count + 1
+    assert (tmp_path / "run").stat().st_size < 1_000 + 300 * count
 
 
 @given(st.lists(st.integers(0, 1_000), min_size=1, max_size=300), st.integers(1, 5_000))

@@ -1,6 +1,7 @@
 """Export to Parquet (Hugging Face ``datasets``) and to JSON lines of text (lingua, torchtitan), a file a shard.
 
 Beside ``input_ids`` or ``text`` each document has its language, domain, source, quality tier and content hash.
+``_SUCCESS`` is written last: without it an export is not whole.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from curation import storage
 from tokenizer.decoding import Decoder
 from tokenizer.pretokens import END_OF_TEXT
-from tokenizer.shards.export.links import Exported, require_empty
+from tokenizer.shards.export.links import Exported, mark_whole, require_empty
 from tokenizer.shards.format import TABLES, load_manifest
 from tokenizer.shards.inspect import check_tokenizer
 from tokenizer.shards.walk import Shard, walk
@@ -42,6 +43,7 @@ def write_parquet(directory: str | Path, out: str) -> Exported:
                 columns = [ids, *_facts(batch.meta, manifest).columns]
                 writer.write_table(pa.table(columns, schema=schema), row_group_size=batch.meta.size)
         _count(exported, shard)
+    mark_whole(out, manifest, exported)
     return exported
 
 
@@ -64,6 +66,7 @@ def write_jsonl(directory: str | Path, out: str, tokenizer_json: str | Path) -> 
                 assert isinstance(frame, pl.DataFrame)
                 frame.with_columns(pl.col("content_hash").bin.encode("hex")).write_ndjson(file)
         _count(exported, shard)
+    mark_whole(out, manifest, exported)
     return exported
 
 

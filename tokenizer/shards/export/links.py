@@ -8,7 +8,8 @@
 ``torchtitan``  a folder for each shard with ``tokens.bin`` and ``document_offsets.npy``, int64[documents + 1]
                 (torchtitan/components/data/README.md, "Pretokenized data"). Its tokens are uint32.
 
-Token files are hard links, so they must not be written to; on another disk or an object store they are copies.
+Token files are hard links, so they must not be written to; on another disk or an object store they are copies. The file
+written last is ``_SUCCESS``: without it an export is not whole.
 """
 
 from __future__ import annotations
@@ -28,11 +29,15 @@ import pyarrow as pa
 from pyarrow import csv
 
 from curation import storage
+from curation.dataset import pretty_json
 from tokenizer.shards.format import TOKEN_DTYPES, load_manifest
 from tokenizer.shards.walk import Shard, walk
 
 Files = tuple[dict[str, str], dict[str, bytes]]
 """Names of a shard's own files, by suffix, and further files with their content."""
+
+
+WHOLE = "_SUCCESS"
 
 
 @dataclass
@@ -65,7 +70,15 @@ def link(directory: str | Path, out: str, layout: str) -> Exported:
             exported.linked, exported.copied = exported.linked + linked, exported.copied + (not linked)
         exported.samples += shard.lengths.size
         exported.tokens += shard.tokens.size
+    mark_whole(out, manifest, exported)
     return exported
+
+
+def mark_whole(out: str, manifest: dict[str, Any], exported: Exported) -> None:
+    """Write ``_SUCCESS``, which says of what dataset the export is. The name is Hadoop's for the file written last:
+    readers of folders know it is no data, whereas Hugging Face ``datasets`` would read a .json file as such."""
+    said = {"dataset": manifest["fingerprint"], "documents": exported.samples, "tokens": exported.tokens}
+    storage.write_bytes(storage.join(out, WHOLE), pretty_json(said))
 
 
 def require_empty(out: str) -> None:

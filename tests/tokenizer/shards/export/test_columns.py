@@ -56,6 +56,7 @@ def test_jsonl_is_the_text_that_was_encoded(
     assert [line["text"] for line in lines] == texts
     assert [line["content_hash"] for line in lines] == [value.tobytes().hex() for value in meta["content_hash"]]
     assert {line["language"] for line in lines} == {"mul"}
+    assert (tmp_path / "out" / "_SUCCESS").exists()
     (tmp_path / "other.json").write_bytes((exported / "tokenizer.json").read_bytes() + b" ")
     with pytest.raises(ValueError, match="is not the tokenizer of"):
         write_jsonl(tmp_path / "in", str(tmp_path / "again"), tmp_path / "other.json")

@@ -1,15 +1,19 @@
 """Layouts that copy no token: the bytes that other projects' writers make, and what their readers make of them."""
 
 import gzip
+import json
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.tokenizer.shards.data.build import documents
-from tokenizer.shards.export.links import LAYOUTS, _human, link
-from tokenizer.shards.format import ShardDamaged
+from tokenizer.shards.export.columns import write_parquet
+from tokenizer.shards.export.links import LAYOUTS, Exported, _human, link
+from tokenizer.shards.format import ShardDamaged, load_manifest
 
 
 def _same_documents(found: list[np.ndarray], dtype: str = "uint32") -> None:
@@ -50,7 +54,7 @@ def test_torchtitan_reads_documents_by_offsets(written, tmp_path: Path) -> None:
     """As the source in its README does."""
     link(written(shards=3), str(tmp_path / "out"), "torchtitan")
     found = []
-    for folder in sorted((tmp_path / "out").iterdir()):
+    for folder in sorted((tmp_path / "out").glob("shard-*")):
         tokens = np.memmap(folder / "tokens.bin", dtype=np.uint32, mode="r")
         offsets = np.load(folder / "document_offsets.npy")
         found += [np.asarray(tokens[offsets[i] : offsets[i + 1]], np.int64) for i in range(len(offsets) - 1)]
@@ -88,6 +92,19 @@ def test_damaged_shards_are_not_handed_on(written, tmp_path: Path) -> None:
     with pytest.raises(ShardDamaged, match="block 0"):
         link(folder, str(tmp_path / "out"), "olmo")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("write", [partial(link, layout=layout) for layout in LAYOUTS] + [write_parquet])
+def test_the_last_file_says_that_an_export_is_whole(written, tmp_path: Path, write: Callable[..., Exported]) -> None:
+    """Killed before the last shard, an export lacks it; so do damaged shards' exports."""
+    folder = written(shards=2)
+    exported = write(folder, str(tmp_path / "out"))
+    said = json.loads((tmp_path / "out" / "_SUCCESS").read_text())
+    assert said == {"dataset": load_manifest(folder)["fingerprint"], "documents": 12, "tokens": exported.tokens}
+    (folder / "shard-00001.bin").write_bytes(b"")
+    with pytest.raises(ShardDamaged):
+        write(folder, str(tmp_path / "half"))
+    assert any((tmp_path / "half").iterdir()) and not (tmp_path / "half" / "_SUCCESS").exists()
 
 
 def test_a_folder_in_use_is_refused(written, tmp_path: Path) -> None:
