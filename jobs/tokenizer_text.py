@@ -21,6 +21,7 @@ from curation.readers.lines import END, line_blocks
 from curation.text.scan import Scanner
 from jobs import progress
 from jobs.errors import JobError
+from jobs.sample import group_of
 from tokenizer.evaluation.comparison import Group
 from tokenizer.evaluation.usage import Text, measured
 
@@ -107,7 +108,7 @@ def _tables(source: str, columns: TextColumns) -> Iterator[pa.Table]:
     source = source.rstrip("/")
     if storage.exists(storage.join(source, "curated", "manifest.json")):
         for file in sorted(read_manifest(source, "curated")["files"]):
-            language, domain = (piece.split("=", 1)[1] for piece in file.split("/")[:2])
+            language, domain = group_of(file)
             for batch in iterate_part(source, "curated", file, BATCH_ROWS, ["text", "url", "id"]):
                 yield _table(pa.Table.from_batches([batch]), TextColumns(), language, domain)
         return
