@@ -5,9 +5,9 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.tokenizer.faulty_server import FaultyServer, running
 
 from curation import storage
+from tests.faulty_server import Answer, FaultyServer, running
 
 TREE = ("a.txt", "b.md", "sub/c.txt", "sub/deep/d.txt", "sub/deep/e.txt.gz", "other/a.txt", ".hidden/f.txt")
 
@@ -111,13 +111,13 @@ def test_what_is_remote() -> None:
 def test_of_a_server_without_byte_ranges_only_what_is_asked_for_is_read() -> None:
     """The body ends after 100 of the bytes that it is said to have, so reading all of it would fail."""
     body = bytes(range(100))
-    with running(FaultyServer(lambda *_: (200, {"Content-Length": "3000000"}, body))) as server:
+    with running(FaultyServer(lambda _: Answer(200, {"content-length": "3000000"}, body))) as server:
         assert storage.read_bytes(f"{server.url}/file", 5, 10) == body[5:15]
 
 
 def test_a_server_without_byte_ranges_is_refused_far_into_a_file() -> None:
     """Each block of a large shard would have all before it sent as well."""
-    with running(FaultyServer(lambda *_: (200, {}, b"all of the file"))) as server:
+    with running(FaultyServer(lambda _: Answer(200, {}, b"all of the file"))) as server:
         with pytest.raises(ConnectionError, match=r"/file: asked for the bytes from 8,388,609 on, .* byte ranges"):
             storage.read_bytes(f"{server.url}/file", storage.COPY_BYTES + 1, 10)
         assert storage.read_bytes(f"{server.url}/file", 4, 2) == b"of"
