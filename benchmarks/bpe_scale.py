@@ -12,6 +12,7 @@ one process: CPU seconds and the highest resident memory above that before train
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from pathlib import Path
 
@@ -21,6 +22,7 @@ import pyarrow.compute as pc
 from bpe_training import sample_texts
 from numba import njit
 from numpy.typing import NDArray
+from peak_memory import peak_bytes
 
 from curation.text.utf8 import buffers
 from tokenizer.bpe.back_off import back_off
@@ -74,18 +76,12 @@ def _copy(known, ends, rows, out):  # type: ignore[no-untyped-def]
                 at += 1
 
 
-def status(name: str) -> float:
-    """MiB of a line of /proc/self/status."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(name)) / 1024
-
-
 def measure(table: pa.Table, size: int) -> tuple[float, float]:
     """CPU seconds and MiB above the memory before, of one training in the default mode."""
     Path("/proc/self/clear_refs").write_text("5")  # VmHWM starts anew
-    before, start = status("VmRSS"), time.process_time()
+    before, start = peak_bytes(os.getpid()), time.process_time()
     train(table, size, Options(min_frequency=1))
-    return time.process_time() - start, status("VmHWM") - before
+    return time.process_time() - start, (peak_bytes(os.getpid()) - before) / 2**20
 
 
 def distinct(texts: pa.Array, least: int) -> tuple[int, int]:

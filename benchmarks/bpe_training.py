@@ -31,6 +31,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from peak_memory import peak_bytes
 from tokenizers import trainers
 
 from curation.text.normalize import normalize
@@ -119,8 +120,7 @@ def run_tokenizers(texts: pa.Array, size: int) -> dict[str, Any]:
 
 def _result(built: str, **measured: Any) -> dict[str, Any]:
     # Not ru_maxrss, which a process inherits from the one that started it.
-    status = Path("/proc/self/status").read_text().splitlines()
-    peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
+    peak = peak_bytes(os.getpid()) / 2**20
     return {"hash": hashlib.sha256(built.encode()).hexdigest(), "peak_mib": peak} | measured
 
 

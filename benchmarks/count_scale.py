@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import tempfile
 import time
 import unicodedata
@@ -27,6 +28,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from count_corpus import read_texts
 from numba import njit
+from peak_memory import peak_bytes
 
 from curation.text.utf8 import buffers, decode
 from tokenizer.bpe.partitions import PartitionedCounts
@@ -78,8 +80,7 @@ class Texts:
 
 
 def peak_megabytes() -> float:
-    status = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1e3
+    return peak_bytes(os.getpid()) / 1e6
 
 
 def disk_megabytes(folder: str) -> float:
