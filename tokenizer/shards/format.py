@@ -99,6 +99,20 @@ def parse_index(data: bytes, dtype: str, name: str) -> NDArray[np.int64]:
     raise ShardDamaged(f"{name} is not a Megatron index of {dtype} documents: rebuild the shard or copy it again.")
 
 
+def checked_file(directory: str | Path, record: dict[str, Any], suffix: str) -> bytes:
+    """The bytes of one of the small files of a shard, ``record`` in the manifest.
+
+    Raises ShardDamaged when it is missing or not as the manifest says.
+    """
+    path = Path(directory, f"{record['name']}.{suffix}")
+    data = path.read_bytes() if path.is_file() else b""
+    if hashlib.sha256(data).hexdigest() != record["files"][suffix]["sha256"]:
+        raise ShardDamaged(
+            f"{path} is missing or does not match its sha256 in the manifest: copy or write the shard again."
+        )
+    return data
+
+
 def canonical_json(content: Any) -> bytes:
     """One byte string per JSON value: sorted keys, no spaces, UTF-8."""
     return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()

@@ -19,6 +19,7 @@ from tokenizer.shards.format import (
     TOKEN_DTYPES,
     ShardDamaged,
     block_problem,
+    checked_file,
     dataset_fingerprint,
     load_manifest,
     offsets_of,
@@ -131,11 +132,7 @@ class ShardSet:
 
     def _checked(self, shard: dict[str, Any], suffix: str) -> bytes:
         """The bytes of one of a shard's small files, or ShardDamaged."""
-        path = Path(self.location, f"{shard['name']}.{suffix}")
-        data = path.read_bytes()
-        if hashlib.sha256(data).hexdigest() != shard["files"][suffix]["sha256"]:
-            raise ShardDamaged(f"{path} does not match its sha256 in the manifest: copy or write the shard again.")
-        return data
+        return checked_file(self.location, shard, suffix)
 
     def _load(self, blocks: NDArray[np.int64]) -> None:
         """Verify these blocks and note where they lie in memory, or raise ShardDamaged."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from tokenizer.shards.format import (
     TOKEN_DTYPES,
     ShardDamaged,
     block_problem,
+    checked_file,
     load_manifest,
     offsets_of,
     parse_index,
@@ -78,18 +78,10 @@ def walk(
     for record in load_manifest(directory)["shards"]:
         if only not in (None, record["name"]):
             continue
-        index, meta = (_checked(folder, record, suffix) for suffix in ("idx", "meta"))
+        index, meta = (checked_file(folder, record, suffix) for suffix in ("idx", "meta"))
         lengths = parse_index(index, record["dtype"], f"{record['name']}.idx")
         tokens = _tokens(folder, record, verify) if with_tokens else np.zeros(0, TOKEN_DTYPES[record["dtype"]])
         yield Shard(folder, record, lengths, np.frombuffer(meta, META_DTYPE), tokens)
-
-
-def _checked(folder: Path, record: dict[str, Any], suffix: str) -> bytes:
-    path = folder / f"{record['name']}.{suffix}"
-    data = path.read_bytes() if path.is_file() else b""
-    if hashlib.sha256(data).hexdigest() != record["files"][suffix]["sha256"]:
-        raise ShardDamaged(f"{path} is missing or not as its manifest says: copy or write the shard again.")
-    return data
 
 
 def _tokens(folder: Path, record: dict[str, Any], verify: bool) -> NDArray[Any]:
